@@ -104,8 +104,8 @@ type QualifiedName struct {
 	Parts []*Identifier
 }
 
-// Name makes a name without position from plain parts, all of them quoted if
-// they need to be when printed.
+// Name makes a name without position from plain parts. Format quotes those
+// that need it.
 func Name(parts ...string) *QualifiedName {
 	n := &QualifiedName{}
 	for _, p := range parts {

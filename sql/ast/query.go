@@ -102,9 +102,10 @@ type GroupBy struct {
 	Base
 	// Distinct removes duplicate grouping sets (GROUP BY DISTINCT …).
 	Distinct bool
-	// Auto is GROUP BY ALL or GROUP BY AUTO without elements: group by every
-	// selected expression that holds no aggregate. Elements is then empty.
-	Auto     bool
+	// All is GROUP BY ALL without elements, Tutti's addition to the dialect:
+	// group by every selected expression that holds no aggregate. Elements is
+	// then empty.
+	All      bool
 	Elements []GroupingElement
 }
 
