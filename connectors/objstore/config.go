@@ -171,8 +171,16 @@ func Open(ctx context.Context, loc Location, cfg Config) (b Bucket, prefix strin
 // OpenGlob opens the bucket of a location that may be a pattern, such as
 // "data/*.parquet" or "s3://bucket/logs/**", and returns the pattern for Glob.
 func OpenGlob(ctx context.Context, loc Location, cfg Config) (b Bucket, pattern string, err error) {
+	return openGlob(ctx, loc, func(ctx context.Context, loc Location) (Bucket, string, error) {
+		return Open(ctx, loc, cfg)
+	})
+}
+
+// openGlob opens the folder of a pattern and returns the pattern as seen from
+// its bucket.
+func openGlob(ctx context.Context, loc Location, open func(context.Context, Location) (Bucket, string, error)) (Bucket, string, error) {
 	base, rest := loc.Split()
-	b, prefix, err := Open(ctx, base, cfg)
+	b, prefix, err := open(ctx, base)
 	if err != nil {
 		return nil, "", err
 	}
