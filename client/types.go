@@ -277,9 +277,12 @@ func cutLast(s string, sep byte) (before, after string, ok bool) {
 
 // parseNanos reads up to twelve digits of a second and cuts them to nine.
 func parseNanos(frac string, into *int) bool {
+	if frac == "" || strings.Trim(frac, "0123456789") != "" {
+		return false
+	}
 	n, err := strconv.Atoi((frac + "000000000")[:9])
 	*into = n
-	return err == nil && n >= 0 && frac[0] != '+' && frac[0] != '-'
+	return err == nil
 }
 
 // zoneCache keeps the zones seen, as loading one reads a file.
@@ -288,7 +291,7 @@ type zoneCache map[string]*time.Location
 // parse reads "2024-02-29 01:02:03.123 Europe/Rome" or "… +05:30" or "… UTC".
 func (z zoneCache) parse(s string) (time.Time, error) {
 	stamp, name, ok := cutLast(s, ' ')
-	if !ok || !strings.Contains(stamp, " ") {
+	if !ok || name == "" || !strings.Contains(stamp, " ") {
 		return time.Time{}, fmt.Errorf("%q is not a timestamp with time zone", s)
 	}
 	loc := z[name]
