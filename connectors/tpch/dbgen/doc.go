@@ -41,16 +41,23 @@
 //
 // Comments are substrings of one fixed 300 MiB text of random English-like
 // sentences (clause 4.2.2.14). [Text] holds it as one byte per word, about
-// 60 MB in all, made piece by piece when first read, so that a scan that does
+// 70 MB in all, made piece by piece when first read, so that a scan that does
 // not ask for comments pays nothing, and one that reads five of them pays for
 // five pieces of a quarter megabyte. It can be dropped again: [Text.Sweep].
 //
+// # Speed
+//
+// One 3 GHz core makes some 20 million rows a second of lineitem without its
+// comments, and some 3 million with them: reading the text is waiting for
+// memory. The whole text takes 0.5 s of one core to make.
+//
 // # Where it differs
 //
-// From scale factor 30000 on the official program draws part and customer
-// keys with a 64-bit generator whose state it then advances as though it were
-// the 31-bit one, so its rows depend on where each of its chunks began. Here an
-// order always has the keys that the official program gives it when a chunk
-// begins at that order: the one choice that does not depend on how a table was
-// cut.
+// The official program and its ports agree up to scale factor 10,000 (the part
+// keys of some ports overflow 32 bits soon after; here they do not). From 30,000
+// on, part and customer keys are drawn by a 64-bit generator whose state is then
+// advanced as though it were the 31-bit one, so that rows depend on where each
+// chunk of the program's run began. Here an order always has the keys that it
+// has when a chunk begins at that order: the one choice that does not depend on
+// how a table was cut.
 package dbgen

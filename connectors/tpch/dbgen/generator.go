@@ -205,8 +205,9 @@ type Scanner struct {
 	filler filler
 }
 
-// Next fills b with the next rows and reports whether there were any. Units are
-// not split, so a batch of lineitem may be up to six rows short of full.
+// Next fills b with the next rows and reports whether there were any; if not,
+// b.Rows is 0 and b.Columns is as it was. Units are not split, so that a batch
+// of lineitem may be up to six rows short of full.
 func (s *Scanner) Next(b *Batch) bool {
 	b.Rows = 0
 	if s.rows.next >= s.rows.end {

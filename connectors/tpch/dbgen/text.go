@@ -36,7 +36,7 @@ type textBlock struct {
 }
 
 // Text is the random text that comments are cut from (clause 4.2.2.14). It
-// grows as it is read, to about 65 MB; share one between all generators of a
+// grows as it is read, to about 70 MB; share one between all generators of a
 // process. All methods may be called from any number of goroutines.
 type Text struct {
 	lexicon *lexicon

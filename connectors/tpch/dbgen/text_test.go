@@ -129,3 +129,91 @@ var textStarts = [numBlocks]uint64{
 	source, _ := format.Source(b.Bytes())
 	return source
 }
+
+// read returns a part of the text as comments are read.
+func read(t *Text, pos, length int) string {
+	r := spanReader{text: t}
+	r.resize(1)
+	r.spans[0] = makeSpan(int64(pos)+1, int64(length))
+	var v Vector
+	r.copyTo(&v, length)
+	return string(v.Text(0))
+}
+
+func TestTextAgainstPlain(t *testing.T) {
+	const limit = 3*blockSize + maxComment
+	plain := sentenceText(limit, func(int, uint64) {})
+	text := NewText()
+	for pos := 0; pos < 3*blockSize; pos += 37 {
+		length := 1 + pos%maxComment
+		if got, want := read(text, pos, length), string(plain[pos:pos+length]); got != want {
+			t.Fatalf("%d bytes at %d: %q, want %q", length, pos, got, want)
+		}
+	}
+	for block := 1; block <= 3; block++ { // at the edges, every position
+		for pos := block*blockSize - 100; pos < min(block*blockSize+100, limit-50); pos++ {
+			if got, want := read(text, pos, 50), string(plain[pos:pos+50]); got != want {
+				t.Fatalf("at %d: %q, want %q", pos, got, want)
+			}
+		}
+	}
+}
+
+func TestWholeText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 300 MiB of text the plain way")
+	}
+	plain, _ := wholeText()
+	text := NewText()
+	for pos := 0; pos < textSize; pos += maxComment {
+		n := min(maxComment, textSize-pos)
+		if got := read(text, pos, n); got != string(plain[pos:pos+n]) {
+			t.Fatalf("at %d: %q, want %q", pos, got, plain[pos:pos+n])
+		}
+	}
+}
+
+func TestTextIsMadeWhenRead(t *testing.T) {
+	text := NewText()
+	g := mustNew(t, 1, text)
+	data(t, g, LineItem, all(LineItem)[:LComment], 0, 1000, 100)
+	if n := text.Resident(); n != 0 {
+		t.Errorf("%d bytes of text for a scan without comments", n)
+	}
+	data(t, g, Region, []int{RComment}, 0, 5, 100)
+	if n := text.Resident(); n == 0 || n > 5*100_000 {
+		t.Errorf("%d bytes of text for five comments", n)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	text := NewText()
+	g := mustNew(t, 1, text)
+	want := data(t, g, Nation, []int{NComment}, 0, 25, 100)
+	held := text.Resident()
+	if n := text.Sweep(); n != 0 || text.Resident() != held {
+		t.Errorf("a sweep after use frees %d bytes", n)
+	}
+	if n := text.Sweep(); n != held || text.Resident() != 0 {
+		t.Errorf("a second sweep frees %d bytes of %d", n, held)
+	}
+	if !equal(data(t, g, Nation, []int{NComment}, 0, 25, 100), want) {
+		t.Error("text made again differs")
+	}
+}
+
+func TestPrefill(t *testing.T) {
+	text := NewText()
+	text.Prefill(0)
+	for i := range text.blocks {
+		if text.blocks[i].Load() == nil {
+			t.Fatalf("block %d is missing", i)
+		}
+	}
+	if n := text.Resident(); n > 80<<20 {
+		t.Errorf("the text takes %d bytes", n)
+	}
+	if text.Sweep() != 0 {
+		t.Error("a sweep drops text just made")
+	}
+}
