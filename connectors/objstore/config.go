@@ -32,6 +32,9 @@ type Config struct {
 
 	// Attempts is how often one request is tried in all; 0 means 5.
 	Attempts int
+	// Backoff is about the wait before the second try, which triples with each
+	// further one up to 10 s; 0 means 200 ms.
+	Backoff time.Duration
 	// StallTimeout ends an attempt that made next to no progress for so long
 	// (under 64 KiB of data); 0 means 10 s.
 	StallTimeout time.Duration
@@ -59,6 +62,7 @@ func (c Config) withDefaults() Config {
 	}
 	set(&c.StallTimeout, 10*time.Second)
 	set(&c.GiveUp, 55*time.Second)
+	set(&c.Backoff, 200*time.Millisecond)
 	if c.Attempts <= 0 {
 		c.Attempts = 5
 	}

@@ -68,7 +68,7 @@ func (f *File) path(key string) (string, error) {
 func (f *File) GetRange(ctx context.Context, key, etag string, off int64, dst []byte) (n int, err error) {
 	defer func(t time.Time) { f.metrics.done(opGet, t, notEOF(err)) }(time.Now())
 	f.metrics.sent(false)
-	if err := checkRange(f.url, key, off, dst); err != nil {
+	if err := checkRange(f.url, key, off, dst); err != nil || len(dst) == 0 {
 		return 0, err
 	}
 	h, info, err := f.open(key)
@@ -185,6 +185,9 @@ func (f *File) Put(ctx context.Context, key string, r io.Reader, size int64, opt
 		return ObjectInfo{}, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if errors.Is(err, syscall.ENOTDIR) {
+			return ObjectInfo{}, fail(ErrInvalid, nameOf(f.url, key), syscall.ENOTDIR, "a part of the path is a file")
+		}
 		return ObjectInfo{}, f.wrap(key, err)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), tempPrefix)

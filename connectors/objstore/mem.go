@@ -44,7 +44,7 @@ func (m *Mem) Close() error { return nil }
 func (m *Mem) GetRange(ctx context.Context, key, etag string, off int64, dst []byte) (n int, err error) {
 	defer func(t time.Time) { m.metrics.done(opGet, t, notEOF(err)) }(time.Now())
 	m.metrics.sent(false)
-	if err := checkRange(m.URL(), key, off, dst); err != nil {
+	if err := checkRange(m.URL(), key, off, dst); err != nil || len(dst) == 0 {
 		return 0, err
 	}
 	o, err := m.find(ctx, key)

@@ -136,15 +136,16 @@ func (c Config) redact(s string) string {
 	return s
 }
 
-// backoff returns the wait before the try after attempt number n (from 1):
-// 0.2, 0.6, 1.8, 5.4 s and so on up to 10 s, of which a random half is taken
-// off so that clients do not return in step. The sum lets a store restart.
-func backoff(n int, _ error) (time.Duration, error) {
-	d := 200 * time.Millisecond
+// backoff returns the wait after n failures in a row: first, three times that,
+// and so on up to 10 s, of which a random half is taken off so that clients do
+// not return in step. With the defaults it adds up to about 6 s, in which a
+// store can restart.
+func backoff(first time.Duration, n int) time.Duration {
+	d := first
 	for range n - 1 {
 		d = min(d*3, 10*time.Second)
 	}
-	return d/2 + rand.N(d/2), nil
+	return d/2 + rand.N(d/2+1)
 }
 
 // Opener opens buckets that share one configuration, one pool of connections

@@ -176,7 +176,11 @@ func (p *s3Put) inParts(ctx context.Context, first []byte) error {
 	}
 	if err != nil {
 		u.abort(ctx)
+		return err
 	}
+	// Not every store completes an upload with the etag it will show later.
+	info, err := p.s.Stat(ctx, p.key)
+	p.etag = info.ETag
 	return err
 }
 
