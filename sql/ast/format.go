@@ -146,7 +146,7 @@ func (p *printer) dataType(t TypeArgument) {
 	case *TypeNumber:
 		p.put(strconv.FormatInt(t.Value, 10))
 	case *GenericType:
-		p.ident(t.Name)
+		p.typeName(t.Name)
 		if len(t.Args) > 0 {
 			p.put("(")
 			commas(p, t.Args, p.dataType)
@@ -168,6 +168,15 @@ func (p *printer) dataType(t TypeArgument) {
 		p.put("INTERVAL ", t.From.String())
 		p.when(t.To != NoField, " TO "+t.To.String())
 	}
+}
+
+// typeName writes the name of a type. ARRAY is an ordinary name there.
+func (p *printer) typeName(i *Identifier) {
+	if !i.Quoted && i.Fold() == "array" {
+		p.put(i.Name)
+		return
+	}
+	p.ident(i)
 }
 
 func (p *printer) rowField(f *RowField) {

@@ -406,10 +406,15 @@ func (p *printer) interval(e *IntervalLiteral) {
 // formatDouble writes a float with an exponent, so that it is read as a
 // double. An infinity is written as a number that is too large.
 func formatDouble(f float64) string {
-	if math.IsInf(f, 0) {
-		return strings.TrimSuffix(strconv.FormatFloat(math.Copysign(1, f), 'f', 0, 64), ".") + "E999"
+	switch {
+	case math.IsInf(f, 1):
+		return "1E999"
+	case math.IsInf(f, -1):
+		return "-1E999"
 	}
-	return strings.Replace(strconv.FormatFloat(f, 'E', -1, 64), "E+", "E", 1)
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'E', -1, 64), "E")
+	n, _ := strconv.Atoi(exponent)
+	return mantissa + "E" + strconv.Itoa(n)
 }
 
 func genericTypeName(name string) string {
