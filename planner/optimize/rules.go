@@ -1,0 +1,13 @@
+package optimize
+
+// rules returns all rules in the order in which they run.
+func rules() []Rule {
+	return []Rule{
+		{"push predicates", (*Optimizer).pushPredicates},
+		{"merge projections", (*Optimizer).mergeProjects},
+		{"prune columns", (*Optimizer).pruneColumns},
+		{"push limits", (*Optimizer).pushLimits},
+		{"hand predicates to connectors", (*Optimizer).enforcePredicates},
+		{"prune columns", (*Optimizer).pruneColumns},
+	}
+}
