@@ -80,7 +80,7 @@ func (r *rangeRead) attempt(ctx context.Context) (int, error) {
 		Bucket:  &r.s.bucket,
 		Key:     &r.key,
 		Range:   aws.String("bytes=" + strconv.FormatInt(from, 10) + "-" + strconv.FormatInt(last, 10)),
-		IfMatch: quoteETag(r.etag),
+		IfMatch: ifMatch(r.etag),
 	})
 	if statusOf(err) == http.StatusRequestedRangeNotSatisfiable {
 		return 0, r.pastEnd(ctx)
@@ -89,11 +89,11 @@ func (r *rangeRead) attempt(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer out.Body.Close()
-	if err := r.checkVersion(out.ETag); err != nil {
-		return 0, err
-	}
 	a, err := r.answer(out, from)
 	if err != nil {
+		return 0, err
+	}
+	if err := r.checkVersion(versionOf(out.ETag, a.size, out.LastModified)); err != nil {
 		return 0, err
 	}
 	return r.read(out.Body, a)
@@ -110,7 +110,7 @@ func (r *rangeRead) pastEnd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.checkVersion(out.ETag); err != nil {
+	if err := r.checkVersion(versionOf(out.ETag, aws.ToInt64(out.ContentLength), out.LastModified)); err != nil {
 		return err
 	}
 	return io.EOF
@@ -118,12 +118,11 @@ func (r *rangeRead) pastEnd(ctx context.Context) error {
 
 // checkVersion compares the etag of an answer; not every store honors If-Match.
 // Without a version to ask for, the first answer's is what later ones must be.
-func (r *rangeRead) checkVersion(etag *string) error {
-	got := trimETag(etag)
+func (r *rangeRead) checkVersion(got string) error {
 	if r.etag == "" {
 		r.etag = got
 	}
-	if got != "" && got != r.etag {
+	if got != r.etag {
 		return errChanged(nameOf(r.s.URL(), r.key), nil)
 	}
 	return nil
@@ -131,8 +130,9 @@ func (r *rangeRead) checkVersion(etag *string) error {
 
 // answerRange says what a body holds.
 type answerRange struct {
-	want int  // bytes to read from the body
-	end  bool // the object ends after them
+	want int   // bytes to read from the body
+	end  bool  // the object ends after them
+	size int64 // of the object; -1 when the answer does not say
 }
 
 // answer works out what the answer holds, which need not be what was asked for.
@@ -143,14 +143,14 @@ func (r *rangeRead) answer(out *s3.GetObjectOutput, from int64) (answerRange, er
 			return answerRange{}, fail(ErrInvalid, nameOf(r.s.URL(), r.key), nil, "the store does not support range requests")
 		}
 		size := aws.ToInt64(out.ContentLength)
-		return answerRange{want: int(min(size, missing)), end: size < missing}, nil
+		return answerRange{want: int(min(size, missing)), end: size < missing, size: size}, nil
 	}
 	first, last, total, err := parseContentRange(*out.ContentRange)
 	if err != nil || first != from || last-first >= missing {
 		return answerRange{}, fail(ErrInvalid, nameOf(r.s.URL(), r.key), nil,
 			"the store answered with the range %q instead of %d bytes at %d", *out.ContentRange, missing, from)
 	}
-	return answerRange{want: int(last - first + 1), end: total == last+1 && last-first+1 < missing}, nil
+	return answerRange{want: int(last - first + 1), end: total == last+1 && last-first+1 < missing, size: total}, nil
 }
 
 // read copies the body into what is left of dst.
@@ -198,12 +198,23 @@ func parseContentRange(s string) (first, last, total int64, err error) {
 	return first, last, total, nil
 }
 
-// trimETag takes off the quotes.
-func trimETag(etag *string) string { return strings.Trim(aws.ToString(etag), `"`) }
+// weakMark begins the etags that are made here.
+const weakMark = "~"
 
-// quoteETag puts them back, or returns nil for no etag.
-func quoteETag(etag string) *string {
-	if etag == "" {
+// versionOf returns the etag without its quotes. Some stores have none for
+// objects that did not come through them (versitygw, for files put into its
+// folder); size and time, to the second, take its place.
+func versionOf(etag *string, size int64, mod *time.Time) string {
+	if tag := strings.Trim(aws.ToString(etag), `"`); tag != "" {
+		return tag
+	}
+	return weakMark + strconv.FormatInt(size, 16) + "-" + strconv.FormatInt(aws.ToTime(mod).Unix(), 16)
+}
+
+// ifMatch returns the header that asks for a version, or nil if there is none
+// to ask for.
+func ifMatch(etag string) *string {
+	if etag == "" || strings.HasPrefix(etag, weakMark) {
 		return nil
 	}
 	return aws.String(`"` + etag + `"`)
@@ -222,18 +233,18 @@ func (s *S3) Stat(ctx context.Context, key string) (info ObjectInfo, err error) 
 		if err != nil {
 			return 0, err
 		}
-		info = ObjectInfo{Key: key, Size: aws.ToInt64(out.ContentLength), ETag: trimETag(out.ETag), ModTime: aws.ToTime(out.LastModified)}
+		info = ObjectInfo{Key: key, Size: aws.ToInt64(out.ContentLength), ETag: versionOf(out.ETag, aws.ToInt64(out.ContentLength), out.LastModified), ModTime: aws.ToTime(out.LastModified)}
 		return 0, nil
 	})
 	return info, err
 }
 
-// whatIsMissing tells a missing bucket from a missing object, for answers to
-// HEAD, which have no body to say so.
+// whatIsMissing finds out what a 404 means that came to a HEAD request, which
+// has no body to say so: the object, the bucket or the user.
 func (s *S3) whatIsMissing(ctx context.Context, err error) error {
-	_, berr := s.client.api.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
-	if statusOf(berr) == http.StatusNotFound {
-		return s.client.explainStatus(s.call(opList, "", ""), berr)
+	_, lerr := s.client.api.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, MaxKeys: aws.Int32(1)})
+	if statusOf(lerr) == http.StatusNotFound {
+		return s.client.explainStatus(s.call(opList, "", ""), lerr)
 	}
 	return err
 }
@@ -319,7 +330,7 @@ func (s *S3) page(out *s3.ListObjectsV2Output) (Page, error) {
 			return Page{}, fail(ErrUnavailable, s.URL(), err, "the store listed a key that cannot be decoded: %v", err)
 		}
 		page.Objects = append(page.Objects, ObjectInfo{
-			Key: key, Size: aws.ToInt64(o.Size), ETag: trimETag(o.ETag), ModTime: aws.ToTime(o.LastModified).In(time.UTC),
+			Key: key, Size: aws.ToInt64(o.Size), ETag: versionOf(o.ETag, aws.ToInt64(o.Size), o.LastModified), ModTime: aws.ToTime(o.LastModified).UTC(),
 		})
 	}
 	for _, p := range out.CommonPrefixes {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -114,7 +115,7 @@ func (p *s3Put) whole(ctx context.Context, data []byte) error {
 			ContentLength: aws.Int64(int64(len(data))), IfNoneMatch: p.ifAbsent(), Metadata: p.metadata(),
 		})
 		if err == nil {
-			p.etag = trimETag(out.ETag)
+			p.etag = strings.Trim(aws.ToString(out.ETag), `"`)
 		}
 		return err
 	})
@@ -136,7 +137,7 @@ func (p *s3Put) conditional(ctx context.Context, request func(context.Context) e
 		if herr != nil || out.Metadata[putMark] != p.mark {
 			return 0, err
 		}
-		p.etag = trimETag(out.ETag)
+		p.etag = strings.Trim(aws.ToString(out.ETag), `"`)
 		return 0, nil
 	})
 }
@@ -267,7 +268,7 @@ func (u *upload) complete(ctx context.Context) error {
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
 		})
 		if err == nil {
-			u.etag = trimETag(out.ETag)
+			u.etag = strings.Trim(aws.ToString(out.ETag), `"`)
 		}
 		return err
 	})

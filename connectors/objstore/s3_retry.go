@@ -191,12 +191,13 @@ func (c *client) explain(cl call, err error) error {
 // explainStatus does so for an answer of the store.
 func (c *client) explainStatus(cl call, err error) error {
 	status, code := statusOf(err), codeText(err)
+	missing := status == http.StatusNotFound && missingCodes[code]
 	switch {
-	case code == "NoSuchBucket", status == http.StatusNotFound && cl.op == opList:
+	case code == "NoSuchBucket", missing && cl.op == opList:
 		return fail(ErrNoBucket, cl.url, err, "no such bucket (404) – check its name and the endpoint %s", c.endpoint())
-	case status == http.StatusNotFound && cl.etag != "":
+	case missing && cl.etag != "":
 		return errGone(cl.name)
-	case status == http.StatusNotFound && cl.op != opPut:
+	case missing && cl.op != opPut:
 		return errNotFound(cl.name)
 	case status == http.StatusPreconditionFailed && cl.op == opPut:
 		return errExists(cl.name)
@@ -210,10 +211,16 @@ func (c *client) explainStatus(cl call, err error) error {
 	return fail(ErrInvalid, cl.name, err, "the object store refused the request (%s)", c.reason(err))
 }
 
-// deniedCodes come with status 400 but mean credentials.
+// missingCodes come with status 404 and mean the object; answers to HEAD have
+// no code, for which the SDK puts NotFound.
+var missingCodes = map[string]bool{"": true, "NotFound": true, "NoSuchKey": true, "NoSuchVersion": true, "UnknownError": true}
+
+// deniedCodes come with status 400, or 404 in versitygw's case, but mean
+// credentials.
 var deniedCodes = map[string]bool{
 	"ExpiredToken": true, "ExpiredTokenException": true, "InvalidToken": true, "TokenRefreshRequired": true,
 	"InvalidAccessKeyId": true, "SignatureDoesNotMatch": true, "RequestTimeTooSkewed": true, "AccessDenied": true,
+	"XAdminUserNotFound": true,
 }
 
 // denied says which part of the credentials to look at.
@@ -222,7 +229,7 @@ func (c *client) denied(cl call, err error, status int, code string) error {
 	switch code {
 	case "ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired":
 		advice = "the temporary credentials have expired or are not valid; renew them"
-	case "InvalidAccessKeyId":
+	case "InvalidAccessKeyId", "XAdminUserNotFound":
 		advice = "the store does not know the access key"
 	case "SignatureDoesNotMatch":
 		advice = "the secret key does not belong to the access key, or the region is wrong"
