@@ -11,8 +11,8 @@ import (
 const dumpWidth = 100
 
 // Dump prints the tree under n as nested lists, one (Kind field: value …) for
-// each node, without positions and without fields that are zero. It is meant
-// for tests and for looking at trees.
+// each node, without positions and without fields that are zero, except for
+// operators and the like. It is meant for tests and for looking at trees.
 func Dump(n Node) string {
 	return dumpValue(reflect.ValueOf(n), 0)
 }
@@ -103,7 +103,7 @@ func dumpStruct(v reflect.Value, indent int) string {
 	var parts []string
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
-		if field.Type == reflect.TypeFor[Base]() || v.Field(i).IsZero() {
+		if field.Type == reflect.TypeFor[Base]() || v.Field(i).IsZero() && !isNamedEnum(v.Field(i)) {
 			continue
 		}
 		name := strings.ToLower(field.Name[:1]) + field.Name[1:]
@@ -114,6 +114,13 @@ func dumpStruct(v reflect.Value, indent int) string {
 		parts = append(parts, name+": "+dumpValue(v.Field(i), indent+1))
 	}
 	return layout("("+v.Type().Name(), parts, ")", indent)
+}
+
+// isNamedEnum reports whether v is a constant with a name, which is worth
+// printing even when it is the first of its kind.
+func isNamedEnum(v reflect.Value) bool {
+	s, ok := v.Interface().(fmt.Stringer)
+	return ok && v.Kind() == reflect.Uint8 && s.String() != ""
 }
 
 func dumpSlice(v reflect.Value, indent int) string {

@@ -316,6 +316,11 @@ const (
 	RespectNulls
 )
 
+// String returns the keywords, or "" for NullTreatmentDefault.
+func (t NullTreatment) String() string {
+	return [...]string{"", "IGNORE NULLS", "RESPECT NULLS"}[t]
+}
+
 // FunctionCall is name([DISTINCT] args [ORDER BY …]) [FILTER (WHERE …)]
 // [IGNORE|RESPECT NULLS] [OVER window].
 type FunctionCall struct {

@@ -304,12 +304,7 @@ func (p *printer) function(e *FunctionCall) {
 	}
 	p.put(")")
 	p.filter(e.Filter)
-	switch e.Nulls {
-	case IgnoreNulls:
-		p.put(" IGNORE NULLS")
-	case RespectNulls:
-		p.put(" RESPECT NULLS")
-	}
+	p.when(e.Nulls != NullTreatmentDefault, " "+e.Nulls.String())
 	if e.Over != nil {
 		p.put(" OVER ")
 		p.window(e.Over)

@@ -53,12 +53,7 @@ func (p *printer) orderBy(items []*SortItem) {
 func (p *printer) sortItem(s *SortItem) {
 	p.expr(s.Expr, precLowest)
 	p.when(s.Descending, " DESC")
-	switch s.Nulls {
-	case NullsFirst:
-		p.put(" NULLS FIRST")
-	case NullsLast:
-		p.put(" NULLS LAST")
-	}
+	p.when(s.Nulls != NullsDefault, " "+s.Nulls.String())
 }
 
 func (p *printer) rowLimit(n Node) {
@@ -258,18 +253,9 @@ func (p *printer) frame(f *WindowFrame) {
 }
 
 func (p *printer) bound(b *FrameBound) {
-	switch b.Kind {
-	case UnboundedPreceding:
-		p.put("UNBOUNDED PRECEDING")
-	case UnboundedFollowing:
-		p.put("UNBOUNDED FOLLOWING")
-	case CurrentRow:
-		p.put("CURRENT ROW")
-	case Preceding:
+	if b.Value != nil {
 		p.expr(b.Value, precConcat)
-		p.put(" PRECEDING")
-	case Following:
-		p.expr(b.Value, precConcat)
-		p.put(" FOLLOWING")
+		p.put(" ")
 	}
+	p.put(b.Kind.String())
 }

@@ -100,11 +100,7 @@ func (p *printer) tableFunction(f *TableFunction) {
 func (p *printer) relationPart(n Node) {
 	switch n := n.(type) {
 	case *QueryPeriod:
-		kind := "TIMESTAMP"
-		if n.Kind == PeriodVersion {
-			kind = "VERSION"
-		}
-		p.put("FOR ", kind, " AS OF ")
+		p.put("FOR ", n.Kind.String(), " AS OF ")
 		p.expr(n.End, precConcat)
 	case *TableFunctionArgument:
 		p.tableFunctionArgument(n)
@@ -173,12 +169,7 @@ func (p *printer) tableArgument(a *TableArgument) {
 		p.exprs(a.PartitionBy)
 		p.put(")")
 	}
-	switch a.Empty {
-	case PruneWhenEmpty:
-		p.put(" PRUNE WHEN EMPTY")
-	case KeepWhenEmpty:
-		p.put(" KEEP WHEN EMPTY")
-	}
+	p.when(a.Empty != EmptyDefault, " "+a.Empty.String())
 	if len(a.OrderBy) > 0 {
 		p.put(" ORDER BY (")
 		commas(p, a.OrderBy, p.sortItem)

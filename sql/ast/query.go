@@ -146,6 +146,9 @@ const (
 	NullsLast
 )
 
+// String returns the keywords, or "" for NullsDefault.
+func (o NullsOrder) String() string { return [...]string{"", "NULLS FIRST", "NULLS LAST"}[o] }
+
 // SortItem is an element of ORDER BY.
 type SortItem struct {
 	Base
@@ -232,6 +235,13 @@ const (
 	Following
 	UnboundedFollowing
 )
+
+// String returns the keywords, without the value of Preceding and Following.
+func (k BoundKind) String() string {
+	return [...]string{
+		"UNBOUNDED PRECEDING", "PRECEDING", "CURRENT ROW", "FOLLOWING", "UNBOUNDED FOLLOWING",
+	}[k]
+}
 
 // FrameBound is one end of a window frame.
 type FrameBound struct {

@@ -17,6 +17,9 @@ const (
 	PeriodVersion
 )
 
+// String returns the keyword.
+func (k PeriodKind) String() string { return [...]string{"TIMESTAMP", "VERSION"}[k] }
+
 // QueryPeriod is FOR TIMESTAMP | VERSION AS OF value.
 type QueryPeriod struct {
 	Base
@@ -143,6 +146,11 @@ const (
 	PruneWhenEmpty
 	KeepWhenEmpty
 )
+
+// String returns the keywords, or "" for EmptyDefault.
+func (e EmptyHandling) String() string {
+	return [...]string{"", "PRUNE WHEN EMPTY", "KEEP WHEN EMPTY"}[e]
+}
 
 // TableArgument is TABLE(name or query) [AS alias] [PARTITION BY …]
 // [PRUNE|KEEP WHEN EMPTY] [ORDER BY …].

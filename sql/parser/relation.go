@@ -91,7 +91,7 @@ func (p *parser) relationSuffixAhead() bool {
 	switch next := p.peek(1); p.kind() {
 	case kwTablesample:
 		return next == kwBernoulli || next == kwSystem
-	case kwMatchRecognize, kwCopartition:
+	case kwMatchRecognize:
 		return next == tokLeftParen
 	case kwPrune, kwKeep:
 		return next == kwWhen
@@ -293,7 +293,9 @@ func (p *parser) tableArgument() *ast.TableArgument {
 		n.Relation = &ast.Table{Base: base, Name: p.qualifiedName()}
 	}
 	p.expect(tokRightParen)
-	n.Relation = p.aliased(n.Base, n.Relation)
+	if !p.copartitionAhead() {
+		n.Relation = p.aliased(n.Base, n.Relation)
+	}
 	if p.accept2(kwPartition, kwBy) {
 		n.Partitioned = true
 		n.PartitionBy = p.partitionList()
