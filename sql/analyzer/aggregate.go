@@ -1,0 +1,168 @@
+package analyzer
+
+import (
+	"strings"
+
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/sql/ast"
+	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/function"
+	"github.com/tuttidb/tutti/sql/types"
+)
+
+// aggregate binds a call of an aggregate function: its arguments over FROM's
+// columns, and the call itself as a column of the grouping.
+func (b *binder) aggregate(e *ast.FunctionCall, name string) (expr.Expr, error) {
+	args := e.Args
+	inner, err := b.within(e, name, append(append([]ast.Expression(nil), args...), sortExpressions(e.OrderBy)...))
+	if err != nil {
+		return nil, err
+	}
+	if e.Nulls != ast.NullTreatmentDefault {
+		return nil, qerr.NotSupported(e.Pos(), "IGNORE NULLS of aggregates")
+	}
+	call := &expr.Aggregate{Distinct: e.Distinct}
+	if call.Args, err = inner.expressions(args); err != nil {
+		return nil, err
+	}
+	if call.Fn, err = function.ResolveAggregate(name, typesOf(call.Args)); err != nil {
+		return nil, at(e.Pos(), err)
+	}
+	if e.Distinct {
+		if err := comparableArguments(e, call.Args); err != nil {
+			return nil, err
+		}
+	}
+	if call.OrderBy, err = inner.aggregateOrder(e, call); err != nil {
+		return nil, err
+	}
+	for i := range call.Args {
+		call.Args[i] = b.a.coerce(call.Args[i], call.Fn.Args[i])
+	}
+	if call.Distinct && call.Fn.Indistinct {
+		call.Distinct = false
+	}
+	return b.addAggregate(inner, call, e.Filter)
+}
+
+// addAggregate binds the filter and adds the finished call to the grouping.
+func (b *binder) addAggregate(inner *binder, call *expr.Aggregate, filter ast.Expression) (expr.Expr, error) {
+	if filter != nil {
+		var err error
+		if call.Filter, err = inner.boolean(filter, "Filter expression"); err != nil {
+			return nil, err
+		}
+	}
+	b.group.out.Subqueries = append(b.group.out.Subqueries, inner.subs...)
+	return b.group.aggregate(call).Ref(), nil
+}
+
+// within makes the binder of an aggregate's arguments, after checking that an
+// aggregate may stand here and holds no other.
+func (b *binder) within(e ast.Expression, name string, args []ast.Expression) (*binder, error) {
+	for _, a := range args {
+		if nested := aggregateCalls(a); len(nested) > 0 {
+			return nil, qerr.At(qerr.NestedAggregation, e.Pos(), "Cannot nest aggregations inside aggregation '%s': [%s]", name, texts(nested))
+		}
+	}
+	if b.group == nil {
+		return nil, qerr.At(qerr.ExpressionNotScalar, e.Pos(),
+			"%s cannot contain aggregations, window functions or grouping operations: [%s]", b.clause, textOf(e))
+	}
+	scope := b.scope
+	return &binder{a: b.a, env: b.env, scope: scope, clause: "aggregation", inAggregate: true}, nil
+}
+
+func sortExpressions(items []*ast.SortItem) []ast.Expression {
+	out := make([]ast.Expression, len(items))
+	for i, s := range items {
+		out[i] = s.Expr
+	}
+	return out
+}
+
+func comparableArguments(e *ast.FunctionCall, args []expr.Expr) error {
+	for _, a := range args {
+		if !a.Type().Comparable() {
+			return qerr.At(qerr.TypeMismatch, e.Pos(), "DISTINCT can only be applied to comparable types (actual: %s)", a.Type())
+		}
+	}
+	return nil
+}
+
+// aggregateOrder binds the ORDER BY of an aggregate. It is dropped where the
+// order cannot change the result.
+func (b *binder) aggregateOrder(e *ast.FunctionCall, call *expr.Aggregate) ([]expr.SortKey, error) {
+	keys, err := b.orderWithin(e.OrderBy)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range keys {
+		found := false
+		for _, a := range call.Args {
+			found = found || same(a, k.Expr)
+		}
+		if e.Distinct && !found {
+			return nil, qerr.At(qerr.ExpressionNotInDistinct, e.OrderBy[i].Pos(),
+				"For aggregate function with DISTINCT, ORDER BY expressions must appear in arguments")
+		}
+	}
+	if !call.Fn.Ordered {
+		return nil, nil
+	}
+	return keys, nil
+}
+
+func (b *binder) orderWithin(items []*ast.SortItem) ([]expr.SortKey, error) {
+	var keys []expr.SortKey
+	for _, item := range items {
+		v, err := b.expression(item.Expr)
+		if err != nil {
+			return nil, err
+		}
+		if !v.Type().Orderable() {
+			return nil, qerr.At(qerr.TypeMismatch, item.Pos(),
+				"ORDER BY can only be applied to orderable types (actual: %s)", v.Type())
+		}
+		keys = append(keys, expr.SortKey{Expr: v, Descending: item.Descending, NullsFirst: item.Nulls == ast.NullsFirst})
+	}
+	return keys, nil
+}
+
+// listagg binds LISTAGG, which has its own syntax.
+func (b *binder) listagg(e *ast.Listagg) (expr.Expr, error) {
+	if !function.IsAggregate("listagg") || e.Overflow != nil && e.Overflow.Truncate {
+		return nil, qerr.NotSupported(e.Pos(), "LISTAGG")
+	}
+	inner, err := b.within(e, "listagg", append(sortExpressions(e.OrderBy), e.Value))
+	if err != nil {
+		return nil, err
+	}
+	v, err := inner.expression(e.Value)
+	if err != nil {
+		return nil, err
+	}
+	separator := ""
+	if e.Separator != nil {
+		separator = e.Separator.Value
+	}
+	call := &expr.Aggregate{Distinct: e.Distinct, Args: []expr.Expr{v, constant(separator, types.VarcharType())}}
+	if call.Fn, err = function.ResolveAggregate("listagg", typesOf(call.Args)); err != nil {
+		return nil, at(e.Pos(), err)
+	}
+	if call.OrderBy, err = inner.orderWithin(e.OrderBy); err != nil {
+		return nil, err
+	}
+	for i := range call.Args {
+		call.Args[i] = b.a.coerce(call.Args[i], call.Fn.Args[i])
+	}
+	return b.addAggregate(inner, call, e.Filter)
+}
+
+func texts(list []ast.Expression) string {
+	parts := make([]string, len(list))
+	for i, e := range list {
+		parts[i] = textOf(e)
+	}
+	return strings.Join(parts, ", ")
+}
