@@ -123,6 +123,7 @@ type fetchGroup struct {
 
 	alloc sync.Once
 	buf   []byte // set within alloc; nil again when given back
+	noMem error  // set within alloc
 	err   error  // set before done is closed
 	done  chan struct{}
 }
@@ -394,13 +395,9 @@ func (f *Fetcher) finish(d *Fetched, g *fetchGroup, err error) {
 
 // fetchPiece reads one piece of a group into its place in the group's buffer.
 func (d *Fetched) fetchPiece(g *fetchGroup, piece int) error {
-	var allocErr error
-	g.alloc.Do(func() { g.buf, allocErr = d.f.opts.Buffers.Get(int(g.Len)) })
-	if allocErr != nil {
-		return fmt.Errorf("memory to read %s: %w", nameOf(d.bucket.URL(), d.obj.Key), allocErr)
-	}
-	if g.buf == nil {
-		return d.ended() // another piece found no memory
+	g.alloc.Do(func() { g.buf, g.noMem = d.f.opts.Buffers.Get(int(g.Len)) })
+	if g.noMem != nil {
+		return fmt.Errorf("memory to read %s: %w", nameOf(d.bucket.URL(), d.obj.Key), g.noMem)
 	}
 	from, to := g.piece(piece)
 	n, err := d.bucket.GetRange(d.ctx, d.obj.Key, d.obj.ETag, g.Off+from, g.buf[from:to:to])
