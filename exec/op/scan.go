@@ -16,10 +16,11 @@ import (
 // pipeline share one.
 type ScanConfig struct {
 	Env
-	Node      plan.NodeID
-	Spec      *connectors.Scan
-	Connector connectors.Connector
-	Splits    exec.Splits
+	Node     plan.NodeID
+	Spec     *connectors.Scan
+	Catalog  string
+	Catalogs exec.Catalogs
+	Splits   exec.Splits
 	// Dynamic gives the scan's dynamic filters; nil: none are used.
 	Dynamic exec.DynamicFilters
 	// Task counts the splits that are done; nil: nobody counts.
@@ -33,6 +34,7 @@ type Scan struct {
 	waited
 	cfg    *ScanConfig
 	env    connectors.Env
+	conn   connectors.Connector
 	src    connectors.Source
 	seen   connectors.SourceStats // of src, already counted
 	began  bool
@@ -99,7 +101,12 @@ func (s *Scan) open(ctx context.Context) error {
 		s.ended = true
 		return nil
 	}
-	src, err := s.cfg.Connector.Open(ctx, s.cfg.Spec, *split, &s.env)
+	if s.conn == nil {
+		if s.conn, err = s.cfg.Catalogs.Connector(ctx, s.cfg.Catalog); err != nil {
+			return err
+		}
+	}
+	src, err := s.conn.Open(ctx, s.cfg.Spec, *split, &s.env)
 	if err != nil {
 		return fmt.Errorf("open a split of %s.%s: %w", s.cfg.Spec.Schema, s.cfg.Spec.Table, err)
 	}

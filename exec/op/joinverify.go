@@ -1,0 +1,128 @@
+package op
+
+import (
+	"bytes"
+
+	"github.com/tuttidb/tutti/exec/kernel"
+	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/sql/types"
+)
+
+// keyColumn is a probe key in a form that loops can index: row r is entry r of
+// base, or entry idx[r] of it.
+type keyColumn struct {
+	base *vector.Vector
+	idx  []int32
+}
+
+// keyColumnOf decodes v, which is loaded. zeros has at least v.N zeros.
+func keyColumnOf(v *vector.Vector, zeros []int32) keyColumn {
+	switch v.Enc {
+	case vector.Dict:
+		return keyColumn{base: v.Base, idx: v.Idx}
+	case vector.Const:
+		return keyColumn{base: v, idx: zeros}
+	}
+	return keyColumn{base: v}
+}
+
+// keepEqual keeps those of the first n pairs of a probe row and a build row
+// whose values of one key are equal, and returns how many. Neither is null.
+// = is SQL's: a NaN equals nothing, and 0 equals -0.
+func keepEqual(k keyColumn, right *vector.Vector, pr, br []int32) int {
+	switch right.Type.Kind {
+	case types.TimestampTZ, types.TimeTZ:
+		return keepCompared(k, right, pr, br)
+	}
+	switch right.Type.Physical() {
+	case types.PhysBool:
+		return keepSame[uint8](k, right, pr, br)
+	case types.PhysInt8:
+		return keepSame[int8](k, right, pr, br)
+	case types.PhysInt16:
+		return keepSame[int16](k, right, pr, br)
+	case types.PhysInt32:
+		return keepSame[int32](k, right, pr, br)
+	case types.PhysInt64:
+		return keepSame[int64](k, right, pr, br)
+	case types.PhysFloat:
+		return keepSame[float32](k, right, pr, br)
+	case types.PhysDouble:
+		return keepSame[float64](k, right, pr, br)
+	case types.PhysInt128:
+		return keepSame[types.Int128](k, right, pr, br)
+	case types.PhysBytes:
+		return keepSameBytes(k, right, pr, br)
+	}
+	return keepCompared(k, right, pr, br)
+}
+
+// keepSame compares fixed-width values, without a branch a pair.
+func keepSame[T vector.Fixed](k keyColumn, right *vector.Vector, pr, br []int32) int {
+	a, b := vector.Values[T](k.base), vector.Values[T](right)
+	n := 0
+	if k.idx == nil {
+		for i, r := range pr {
+			row := br[i]
+			pr[n], br[n] = r, row
+			if a[r] == b[row] {
+				n++
+			}
+		}
+		return n
+	}
+	for i, r := range pr {
+		row := br[i]
+		pr[n], br[n] = r, row
+		if a[k.idx[r]] == b[row] {
+			n++
+		}
+	}
+	return n
+}
+
+func keepSameBytes(k keyColumn, right *vector.Vector, pr, br []int32) int {
+	a, b := vector.Values[vector.View](k.base), vector.Values[vector.View](right)
+	n := 0
+	for i, r := range pr {
+		at, row := r, br[i]
+		if k.idx != nil {
+			at = k.idx[r]
+		}
+		pr[n], br[n] = r, row
+		if sameBytes(&a[at], k.base.Heap, &b[row], right.Heap) {
+			n++
+		}
+	}
+	return n
+}
+
+// sameBytes compares two strings; short ones by their views alone, and long
+// ones mostly too.
+func sameBytes(a *vector.View, ah [][]byte, b *vector.View, bh [][]byte) bool {
+	if a.Len != b.Len || a.Prefix != b.Prefix {
+		return false
+	}
+	if a.Len <= vector.InlineLen {
+		return *a == *b
+	}
+	return bytes.Equal(a.Bytes(ah), b.Bytes(bh))
+}
+
+// keepCompared is for types whose values can be equal without being the same
+// bytes: instants with time zones, and nested types.
+func keepCompared(k keyColumn, right *vector.Vector, pr, br []int32) int {
+	compare := kernel.Comparator(right.Type)
+	n := 0
+	for i, r := range pr {
+		at, row := r, br[i]
+		if k.idx != nil {
+			at = k.idx[r]
+		}
+		pr[n], br[n] = r, row
+		if compare(k.base, int(at), right, int(row)) == 0 {
+			n++
+		}
+	}
+	return n
+}
