@@ -36,7 +36,7 @@ class Session:
     def __init__(self, url, catalog, schema, time_zone="UTC", properties=None):
         self.url = url
         self.headers = {
-            "X-Trino-User": "recorder",
+            "X-Trino-User": "corpus",
             "X-Trino-Source": "recorder",
             "X-Trino-Catalog": catalog,
             "X-Trino-Schema": schema,
@@ -63,6 +63,9 @@ class Session:
     def _request(self, method, url, body):
         request = urllib.request.Request(url, data=body, method=method, headers=self.headers)
         with urllib.request.urlopen(request, timeout=600) as response:
+            for name in ("Catalog", "Schema"):  # of USE
+                if value := response.headers.get(f"X-Trino-Set-{name}"):
+                    self.headers[f"X-Trino-{name}"] = value
             return json.loads(response.read(), parse_float=Raw, parse_int=Raw)
 
 

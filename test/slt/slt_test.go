@@ -223,7 +223,7 @@ func TestCorpusIsWellFormed(t *testing.T) {
 		}
 		queries += len(records)
 	}
-	if len(names) < 5 || queries < 200 {
+	if len(names) < 25 || queries < 1000 {
 		t.Errorf("only %d records in %d files", queries, len(names))
 	}
 }
