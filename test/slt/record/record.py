@@ -154,9 +154,9 @@ def record(block, session, duck, counts, compared):
             raise SystemExit(f"internal error {failure}:\n{where}")
         counts["errors"] += 1
         return failure_lines(block, failure)
-    if block.header and block.header.startswith("statement ok"):
+    if not result.columns or block.header == "statement ok":
         counts["statements"] += 1
-        return block.comments + [block.header] + block.sql
+        return block.comments + ["statement ok"] + block.sql
     counts["queries"] += 1
     lines = result_lines(block, result)
     verdict = "refused: not compared"
