@@ -222,10 +222,12 @@ func TestConnectionRefused(t *testing.T) {
 	_ = l.Close()
 	c := &client.Client{BaseURL: addr, Session: client.NewSession("ann")}
 	start := time.Now()
-	_, err = c.Execute(t.Context(), "INSERT INTO t VALUES 1")
-	var ce *client.ConnectError
-	if !errors.As(err, &ce) || ce.URL != addr || time.Since(start) > 5*time.Second {
-		t.Errorf("error = %v after %v", err, time.Since(start))
+	for _, sql := range []string{"SELECT 1", "INSERT INTO t VALUES 1"} {
+		_, err = c.Execute(t.Context(), sql)
+		var ce *client.ConnectError
+		if !errors.As(err, &ce) || ce.URL != addr || time.Since(start) > 5*time.Second {
+			t.Errorf("error = %v after %v", err, time.Since(start))
+		}
 	}
 }
 

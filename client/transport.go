@@ -140,6 +140,12 @@ func mayRetry(r request, err error) bool {
 	if errors.As(err, &he) {
 		return refused(he.StatusCode) || (r.repeatable && retriable(he.StatusCode))
 	}
+	// A server that cannot be reached is news for the user when a statement
+	// starts; while one runs, it may be a coordinator changing hands.
+	var ce *ConnectError
+	if errors.As(err, &ce) && r.method == http.MethodPost {
+		return false
+	}
 	var perm *permanentError
 	return r.repeatable && !errors.As(err, &perm)
 }
