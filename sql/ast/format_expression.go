@@ -180,7 +180,7 @@ func (p *printer) composite(e Expression) {
 	case *Subscript:
 		p.target(e.Target)
 		p.put("[")
-		p.expr(e.Index, precLowest)
+		p.expr(e.Index, precConcat)
 		p.put("]")
 	case *Row:
 		p.put("ROW(")
@@ -293,7 +293,7 @@ func (p *printer) function(e *FunctionCall) {
 		p.put(", ", form, ")")
 		return
 	}
-	p.name(e.Name)
+	p.functionName(e.Name)
 	p.put("(")
 	p.when(e.Star, "*")
 	p.when(e.Distinct, "DISTINCT ")
@@ -311,6 +311,16 @@ func (p *printer) function(e *FunctionCall) {
 	}
 }
 
+// functionName writes the name of a called function. POSITION needs quotes
+// there: POSITION(a IN b) is a form of its own.
+func (p *printer) functionName(n *QualifiedName) {
+	if len(n.Parts) == 1 && n.Last().Fold() == "position" {
+		p.put(`"`, n.Last().Name, `"`)
+		return
+	}
+	p.name(n)
+}
+
 // normalForm recognises the call made of NORMALIZE(x, form), whose name is a
 // keyword and whose second argument is a bare word.
 func normalForm(e *FunctionCall) (string, bool) {
@@ -321,7 +331,11 @@ func normalForm(e *FunctionCall) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return form.Value, true
+	switch form.Value {
+	case "NFC", "NFD", "NFKC", "NFKD":
+		return form.Value, true
+	}
+	return "", false
 }
 
 func (p *printer) filter(cond Expression) {

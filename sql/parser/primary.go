@@ -291,11 +291,19 @@ func functionCall(base ast.Base, name string, args ...ast.Expression) ast.Expres
 	}
 }
 
+// plainCallAhead reports whether what follows name( begins no expression of
+// the kind that the special forms take, so that it can only be an ordinary
+// call.
+func (p *parser) plainCallAhead() bool {
+	first := p.peek(2)
+	return first == kwNot || !startsExpression(first) || first == kwAll && startsExpression(p.peek(3))
+}
+
 // position parses POSITION(a IN b), which is strpos(b, a), or a call of a
 // function of that name.
 func (p *parser) position() ast.Expression {
 	base := p.here()
-	if p.peek(2) == tokRightParen || p.peek(2) == tokStar {
+	if p.plainCallAhead() {
 		return p.call()
 	}
 	name := p.textOf(p.next())
@@ -315,7 +323,7 @@ func (p *parser) position() ast.Expression {
 // a plain call.
 func (p *parser) substring() ast.Expression {
 	base := p.here()
-	if k := p.peek(2); k == tokRightParen || k == tokStar || k == kwDistinct || k == kwAll {
+	if p.plainCallAhead() {
 		return p.call()
 	}
 	name := p.textOf(p.next())
