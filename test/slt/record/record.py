@@ -42,7 +42,7 @@ class Block:
         rest = list(lines)
         while rest and rest[0].startswith("#"):
             line = rest.pop(0)
-            if not line.startswith("# -> "):
+            if not line.startswith("# ->"):
                 self.comments.append(line)
         if rest and re.match(r"(statement|query)\b", rest[0]):
             self.header = rest.pop(0)
