@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
 	"github.com/tuttidb/tutti/sql/types"
 )
@@ -16,6 +17,7 @@ type assembly struct {
 	// left and rightCols are the positions that output or filter need, the
 	// latter counted within the right side; filterLeft is the filter's part.
 	left, rightCols, filterLeft []int
+	filterCols                  []int // positions that the filter sees, in its order
 
 	view    []*vector.Vector // by position: the column of the batch in hand
 	headers []vector.Vector  // by position
@@ -49,6 +51,11 @@ func (a *assembly) init(j *Join) {
 	if j.spec.Filter != nil {
 		expr.Columns(j.spec.Filter, func(c *expr.Column) { need[c.ID], filter[c.ID] = true, true })
 	}
+	for i := range n {
+		if filter[i] {
+			a.filterCols = append(a.filterCols, i)
+		}
+	}
 	for i := range j.spec.Left {
 		if need[i] {
 			a.left = append(a.left, i)
@@ -63,7 +70,16 @@ func (a *assembly) init(j *Join) {
 		}
 	}
 	a.out.Cols = make([]*vector.Vector, len(j.spec.Out))
-	a.seen.Cols = a.view
+	a.seen.Cols = make([]*vector.Vector, len(a.filterCols))
+}
+
+// filterExpr returns the join's filter over the columns that it sees.
+func (a *assembly) filterExpr() expr.Expr {
+	at := make(map[expr.ColumnID]int, len(a.filterCols))
+	for i, p := range a.filterCols {
+		at[expr.ColumnID(p)] = i
+	}
+	return plan.Renumber(a.j.spec.Filter, at)
 }
 
 // attach is called when the table is complete.
@@ -264,6 +280,9 @@ func (a *assembly) compose(idx, pr []int32) ([]int32, error) {
 // batch returns what is assembled for the filter to look at.
 func (a *assembly) batch(n int, sel []int32) *vector.Batch {
 	a.seen.N, a.seen.Sel = n, sel
+	for i, p := range a.filterCols {
+		a.seen.Cols[i] = a.view[p]
+	}
 	return &a.seen
 }
 

@@ -56,14 +56,15 @@ const (
 // Probe returns the probe operator of one driver, over its left input.
 func (j *Join) Probe(in exec.Operator) (*Probe, error) {
 	p := &Probe{j: j, in: in}
-	if j.spec.Filter != nil {
-		f, err := kernel.CompileFilter(j.env.kernel(), j.spec.Filter)
-		if err != nil {
-			return nil, err
-		}
-		p.filter = f
-	}
 	p.asm.init(j)
+	if j.spec.Filter == nil {
+		return p, nil
+	}
+	f, err := kernel.CompileFilter(j.env.kernel(), p.asm.filterExpr())
+	if err != nil {
+		return nil, err
+	}
+	p.filter = f
 	return p, nil
 }
 
