@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/reeflective/readline"
 	"github.com/reeflective/readline/inputrc"
@@ -32,6 +33,8 @@ func newLineEditor(h *history, c *completer, color bool) *lineEditor {
 		"cursor-position-probe":  false,
 		"completion-ignore-case": true,
 		"multiline-column":       false,
+		// Tab first goes as far as all candidates agree, then lists them.
+		"menu-complete-display-prefix": true,
 	} {
 		_ = e.rl.Config.Set(name, value) // names are the library's own
 	}
@@ -57,11 +60,14 @@ func readlineCompletions(c *completer, line []rune, cursor int) readline.Complet
 	if word == "" {
 		before = head[strings.LastIndexAny(head, " \t\n")+1:]
 	}
+	if strings.ContainsFunc(before+word, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return readline.Completions{} // the editor counts a prefix in bytes but moves by characters
+	}
 	values := make([]readline.Completion, len(items))
 	for i, it := range items {
 		values[i] = readline.Completion{Value: before + it.text, Display: it.show, Description: it.about, Tag: it.kind}
 	}
-	out := readline.CompleteRaw(values).NoSpace('.', '(', '"')
+	out := readline.CompleteRaw(values)
 	out.PREFIX = before + word
 	return out
 }
