@@ -26,7 +26,7 @@ func SplitStatements(text string) (pieces []Piece, rest string) {
 			if tokens == 0 && !open {
 				return pieces, ""
 			}
-			return pieces, strings.TrimSpace(text[start:])
+			return pieces, strings.Trim(text[start:], white)
 		case tokSemicolon:
 			if tokens > 0 {
 				pieces = append(pieces, piece(text, start, int(t.start)))
@@ -40,7 +40,10 @@ func SplitStatements(text string) (pieces []Piece, rest string) {
 	}
 }
 
+// white is what the lexer takes for white space.
+const white = " \t\r\n"
+
 func piece(text string, start, end int) Piece {
-	sql := strings.TrimLeft(text[start:end], " \t\r\n")
-	return Piece{SQL: strings.TrimSpace(sql), Offset: end - len(sql)}
+	sql := strings.TrimLeft(text[start:end], white)
+	return Piece{SQL: strings.TrimRight(sql, white), Offset: end - len(sql)}
 }

@@ -24,6 +24,7 @@ func TestSplitStatements(t *testing.T) {
 		{"select 'it''s;' ; x", "select 'it''s;'", "x"},
 		{"select U&'\\003b;' ; X';'; `;`;", "select U&'\\003b;'|X';'|`;`", ""},
 		{"select é, ü; ß;", "select é, ü|ß", ""},
+		{"\f0;\u00a0;", "\f0|\u00a0", ""},
 		{"not sql @ all;", "not sql @ all", ""},
 	} {
 		pieces, rest := SplitStatements(tc.text)
