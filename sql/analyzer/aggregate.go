@@ -65,12 +65,10 @@ func (b *binder) within(e ast.Expression, name string, args []ast.Expression) (*
 			return nil, qerr.At(qerr.NestedAggregation, e.Pos(), "Cannot nest aggregations inside aggregation '%s': [%s]", name, texts(nested))
 		}
 	}
-	if b.group == nil {
-		return nil, qerr.At(qerr.ExpressionNotScalar, e.Pos(),
-			"%s cannot contain aggregations, window functions or grouping operations: [%s]", b.clause, textOf(e))
+	if err := b.noAggregates(e); err != nil {
+		return nil, err
 	}
-	scope := b.scope
-	return &binder{a: b.a, env: b.env, scope: scope, clause: "aggregation", inAggregate: true}, nil
+	return &binder{a: b.a, env: b.env, scope: b.scope, clause: "aggregation", inAggregate: true}, nil
 }
 
 func sortExpressions(items []*ast.SortItem) []ast.Expression {

@@ -37,6 +37,9 @@ func (a *Analyzer) constants() *binder { return &binder{a: a, clause: "Constant 
 
 // condition binds a boolean expression; subject names it in the error.
 func (b *binder) condition(e ast.Expression, subject string) (Expression, error) {
+	if err := b.noAggregates(e); err != nil {
+		return Expression{}, err
+	}
 	bound, err := b.expression(e)
 	if err != nil {
 		return Expression{}, err
@@ -46,6 +49,18 @@ func (b *binder) condition(e ast.Expression, subject string) (Expression, error)
 		return Expression{}, qerr.At(qerr.TypeMismatch, e.Pos(), "%s must evaluate to a boolean: actual type %s", subject, bound.Type())
 	}
 	return Expression{Expr: bound, Subqueries: b.subs}, nil
+}
+
+// noAggregates refuses aggregates where there may be none.
+func (b *binder) noAggregates(e ast.Expression) error {
+	if b.group != nil {
+		return nil
+	}
+	if calls := aggregateCalls(e); len(calls) > 0 {
+		return qerr.At(qerr.ExpressionNotScalar, e.Pos(),
+			"%s cannot contain aggregations, window functions or grouping operations: [%s]", b.clause, texts(calls))
+	}
+	return nil
 }
 
 // asBoolean types a bare NULL as boolean; false for any other type.
@@ -174,7 +189,7 @@ func (b *binder) dereference(e *ast.Dereference) (expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dereference(target, e.Field, e, textOf(e.Target))
+	return dereference(target, e.Field, e, textOf(e.Target), e.Field.Fold())
 }
 
 // subscript binds array[i], map[key] and row[1].
@@ -369,7 +384,7 @@ func (b *binder) extract(e *ast.Extract) (expr.Expr, error) {
 		return nil, err
 	}
 	fn, err := function.ResolveScalar(name, []types.Type{v.Type()})
-	if err != nil {
+	if err != nil || !fn.Args[0].Equal(v.Type()) { // a date has no hour, though it coerces to a timestamp
 		return nil, qerr.At(qerr.TypeMismatch, e.Value.Pos(), "Cannot extract %s from %s", upper(e.Field.Name), v.Type())
 	}
 	return b.a.apply(fn, v), nil

@@ -141,7 +141,10 @@ func (g *grouping) keyOf(it item) error {
 			g.keySubqueries = append(g.keySubqueries, keySubquery{node, result})
 			g.local[result.ID] = true
 		}
-		var err error
+		err := b.noAggregates(it.node)
+		if err != nil {
+			return err
+		}
 		if e, err = b.expression(it.node); err != nil {
 			return err
 		}

@@ -192,9 +192,6 @@ func hide(a *Analyzer, sel *Select, e expr.Expr) Column {
 		}
 	}
 	c := a.column("", e.Type())
-	if ref, ok := e.(*expr.Column); ok {
-		c = Column{ID: ref.ID, Name: ref.Name, Type: ref.Typ}
-	}
 	sel.Hidden = append(sel.Hidden, Assignment{c, e})
 	return c
 }

@@ -129,7 +129,7 @@ func (b *binder) column(name *ast.QualifiedName, node ast.Expression) (expr.Expr
 	done := len(name.Parts) - len(r.rest)
 	for i, id := range r.rest {
 		path := &ast.QualifiedName{Base: ast.At(name.Pos()), Parts: name.Parts[:done+i]}
-		if e, err = dereference(e, id, node, strings.Join(path.Fold(), ".")); err != nil {
+		if e, err = dereference(e, id, node, strings.Join(path.Fold(), "."), strings.Join(path.Fold(), ".")+"."+id.Fold()); err != nil {
 			return nil, err
 		}
 	}
@@ -173,8 +173,9 @@ func (b *binder) unknownColumn(name *ast.QualifiedName) error {
 		strings.Join(parts, "."), didYouMean(suggestion))
 }
 
-// dereference is the field of a row.
-func dereference(e expr.Expr, id *ast.Identifier, node ast.Expression, base string) (expr.Expr, error) {
+// dereference is the field of a row. Errors name the row base and the whole
+// reference full.
+func dereference(e expr.Expr, id *ast.Identifier, node ast.Expression, base, full string) (expr.Expr, error) {
 	t := e.Type()
 	if t.Kind != types.Row {
 		return nil, qerr.At(qerr.TypeMismatch, node.Pos(), "Expression %s is not of type ROW", base)
@@ -190,7 +191,7 @@ func dereference(e expr.Expr, id *ast.Identifier, node ast.Expression, base stri
 		found = i
 	}
 	if found < 0 {
-		return nil, qerr.At(qerr.InvalidColumnReference, node.Pos(), "Column reference '%s' is invalid", id.Fold())
+		return nil, qerr.At(qerr.InvalidColumnReference, node.Pos(), "Column reference '%s' is invalid", full)
 	}
 	return rowField(e, found), nil
 }

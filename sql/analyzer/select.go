@@ -114,7 +114,9 @@ func itemName(n *ast.SingleColumn) string {
 	case *ast.Identifier:
 		return e.Name
 	case *ast.Dereference:
-		return e.Field.Name
+		if ast.DereferenceName(e) != nil {
+			return e.Field.Name
+		}
 	}
 	return ""
 }
@@ -180,7 +182,7 @@ func (s *selecting) rowItems(n *ast.AllColumns, name *ast.QualifiedName) ([]item
 			return nil, err
 		}
 		if r == nil || len(name.Parts) == 1 && r.field.col.Type.FieldNames() == nil {
-			return nil, qerr.At(qerr.MissingTable, n.Pos(), "Unable to resolve reference %s", name)
+			return nil, qerr.At(qerr.TableNotFound, n.Pos(), "Unable to resolve reference %s", name)
 		}
 	}
 	b := s.binder("SELECT")
