@@ -37,7 +37,7 @@ func (f *Filter) Next(ctx context.Context) (*vector.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(sel) == b.Rows() {
+		if sel == nil || len(sel) == b.Rows() {
 			return b, nil
 		}
 		if len(sel) > 0 {

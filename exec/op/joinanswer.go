@@ -150,7 +150,7 @@ func (p *Probe) filterPairs(pr, br []int32) (*vector.Batch, error) {
 		if sel, err = p.filter.Apply(p.asm.batch(len(pr), nil)); err != nil {
 			return nil, err
 		}
-		if len(sel) == 0 {
+		if sel != nil && len(sel) == 0 {
 			return nil, nil
 		}
 		if len(sel) == len(pr) {

@@ -221,14 +221,15 @@ func probeDense[T integer](x *joinIndex, keys []T, idx, rows, found, heads []int
 	return n
 }
 
-// probeHashed finds the first build row that shares the hash of each row.
-// Every round touches the entries of a group of rows before it looks at them.
+// probeHashed finds the first build row that shares the hash of each row:
+// hashes[i] is that of rows[i]. One row's look does not depend on another's,
+// so the processor has several on their way to memory at a time.
 func (x *joinIndex) probeHashed(hashes []uint64, rows, found, heads []int32) int {
 	n := 0
 	entries, shift := x.entries.v, x.shift
 	mask := uint64(len(entries) - 1)
-	for _, r := range rows {
-		h := hashes[r]
+	for i, r := range rows {
+		h := hashes[i]
 		at := h >> shift
 		e := entries[at]
 		for e != 0 && uint32(e>>32) != uint32(h) {

@@ -239,7 +239,7 @@ func (p *Probe) verify(pr, br []int32) int {
 	}
 	for i, k := range p.keys {
 		right := &p.j.cols[p.j.slot[p.j.spec.RightKeys[i]]].base
-		n = keepEqual(k, right, pr[:n], br[:n])
+		n = keepEqual(k, right, pr[:n], br[:n], &p.sel)
 	}
 	return n
 }

@@ -11,6 +11,7 @@ import (
 // keyColumn is a probe key in a form that loops can index: row r is entry r of
 // base, or entry idx[r] of it.
 type keyColumn struct {
+	v    *vector.Vector
 	base *vector.Vector
 	idx  []int32
 }
@@ -19,20 +20,20 @@ type keyColumn struct {
 func keyColumnOf(v *vector.Vector, zeros []int32) keyColumn {
 	switch v.Enc {
 	case vector.Dict:
-		return keyColumn{base: v.Base, idx: v.Idx}
+		return keyColumn{v: v, base: v.Base, idx: v.Idx}
 	case vector.Const:
-		return keyColumn{base: v, idx: zeros}
+		return keyColumn{v: v, base: v, idx: zeros}
 	}
-	return keyColumn{base: v}
+	return keyColumn{v: v, base: v}
 }
 
 // keepEqual keeps those of the first n pairs of a probe row and a build row
 // whose values of one key are equal, and returns how many. Neither is null.
 // = is SQL's: a NaN equals nothing, and 0 equals -0.
-func keepEqual(k keyColumn, right *vector.Vector, pr, br []int32) int {
+func keepEqual(k keyColumn, right *vector.Vector, pr, br []int32, scratch *[]int32) int {
 	switch right.Type.Kind {
 	case types.TimestampTZ, types.TimeTZ:
-		return keepCompared(k, right, pr, br)
+		return keepCompared(k.v, right, pr, br, scratch)
 	}
 	switch right.Type.Physical() {
 	case types.PhysBool:
@@ -54,7 +55,7 @@ func keepEqual(k keyColumn, right *vector.Vector, pr, br []int32) int {
 	case types.PhysBytes:
 		return keepSameBytes(k, right, pr, br)
 	}
-	return keepCompared(k, right, pr, br)
+	return keepCompared(k.v, right, pr, br, scratch)
 }
 
 // keepSame compares fixed-width values, without a branch a pair.
@@ -111,18 +112,15 @@ func sameBytes(a *vector.View, ah [][]byte, b *vector.View, bh [][]byte) bool {
 
 // keepCompared is for types whose values can be equal without being the same
 // bytes: instants with time zones, and nested types.
-func keepCompared(k keyColumn, right *vector.Vector, pr, br []int32) int {
-	compare := kernel.Comparator(right.Type)
-	n := 0
-	for i, r := range pr {
-		at, row := r, br[i]
-		if k.idx != nil {
-			at = k.idx[r]
-		}
-		pr[n], br[n] = r, row
-		if compare(k.base, int(at), right, int(row)) == 0 {
-			n++
-		}
+func keepCompared(left, right *vector.Vector, pr, br []int32, scratch *[]int32) int {
+	pos := (*scratch)[:0]
+	for i := range pr {
+		pos = append(pos, int32(i))
 	}
-	return n
+	*scratch = pos
+	pos = kernel.Equal(left, pr, right, br, false, pos)
+	for n, p := range pos {
+		pr[n], br[n] = pr[p], br[p]
+	}
+	return len(pos)
 }

@@ -94,10 +94,9 @@ func (o *Output) group(b *vector.Batch, n int) error {
 	o.size(b.N, n)
 	kernel.Hash(o.cols, b.Sel, b.N, o.hashes)
 	clear(o.ends)
-	count := b.Rows()
-	part := o.part[:count]
+	part := o.part[:b.Rows()]
 	for i := range part {
-		p := PartitionOf(o.hashes[b.Row(i)], n)
+		p := PartitionOf(o.hashes[i], n)
 		part[i] = uint16(p)
 		o.ends[p]++
 	}
