@@ -66,7 +66,7 @@ func (x *joinIndex) alloc(a *mem.Account, n int, parallel bool) error {
 		span := uint64(x.keys.max) - uint64(x.keys.min)
 		if span < uint64(max(denseFactor*n, denseFree)) {
 			x.dense = true
-			err := x.heads.alloc(a, int(span)+1)
+			err := x.heads.alloc(a, int(span)+2) // one more, which stays empty, for probes outside
 			clear(x.heads.v)
 			return err
 		}
@@ -197,49 +197,58 @@ func (x *joinIndex) insert(h uint64, row int32) {
 	}
 }
 
-// probeDense finds the first build row for the rows of a flat key column: it
-// writes the probe rows that have one and those build rows' indices (from 0),
-// and returns how many.
+// The probes below find the first build row for each of rows: they write the
+// probe rows that have one to found and those build rows, from 0, to heads,
+// and return how many. They first fetch, in a loop without branches, what each
+// row needs from the table, and only then look at it. A branch on something
+// still on its way from memory would be guessed, now and then wrongly, and
+// each wrong guess throws away all fetches begun after it.
+
+// probeDense probes with a key column; row r has entry r of keys or, with
+// idx, entry idx[r].
 func probeDense[T integer](x *joinIndex, keys []T, idx, rows, found, heads []int32) int {
-	n := 0
 	lo, slots := uint64(x.keys.min), x.heads.v
-	for _, r := range rows {
-		k := r
-		if idx != nil {
-			k = idx[r]
+	none := uint64(len(slots) - 1) // the last slot is always empty
+	heads = heads[:len(rows)]
+	if idx == nil {
+		for i, r := range rows {
+			heads[i] = slots[min(uint64(int64(keys[r]))-lo, none)]
 		}
-		slot := uint64(int64(keys[k])) - lo
-		if slot >= uint64(len(slots)) {
-			continue
+	} else {
+		for i, r := range rows {
+			heads[i] = slots[min(uint64(int64(keys[idx[r]]))-lo, none)]
 		}
-		head := slots[slot]
+	}
+	return compactHits(rows, found, heads)
+}
+
+// compactHits keeps the rows whose head is not 0, the mark of none.
+func compactHits(rows, found, heads []int32) int {
+	n := 0
+	found = found[:len(rows)]
+	for i, r := range rows {
+		head := heads[i]
 		found[n], heads[n] = r, head-1
-		if head != 0 {
-			n++
-		}
+		n += int(uint32(-head) >> 31) // 1 if head > 0
 	}
 	return n
 }
 
-// probeHashed finds the first build row that shares the hash of each row:
-// hashes[i] is that of rows[i]. One row's look does not depend on another's,
-// so the processor has several on their way to memory at a time.
-func (x *joinIndex) probeHashed(hashes []uint64, rows, found, heads []int32) int {
-	n := 0
+// probeHashed probes by hash: hashes[i] is that of rows[i], and entries has
+// room for as many.
+func (x *joinIndex) probeHashed(hashes, fetched []uint64, rows, found, heads []int32) int {
 	entries, shift := x.entries.v, x.shift
-	mask := uint64(len(entries) - 1)
-	for i, r := range rows {
-		h := hashes[i]
-		at := h >> shift
-		e := entries[at]
-		for e != 0 && uint32(e>>32) != uint32(h) {
-			at = (at + 1) & mask
-			e = entries[at]
-		}
-		found[n], heads[n] = r, int32(uint32(e))-1
-		if e != 0 {
-			n++
-		}
+	hashes, fetched, heads = hashes[:len(rows)], fetched[:len(rows)], heads[:len(rows)]
+	for i, h := range hashes {
+		fetched[i] = entries[h>>shift]
 	}
-	return n
+	mask := uint64(len(entries) - 1)
+	for i, h := range hashes {
+		e := fetched[i]
+		for at := h >> shift; e != 0 && uint32(e>>32) != uint32(h); e = entries[at] {
+			at = (at + 1) & mask
+		}
+		heads[i] = int32(uint32(e))
+	}
+	return compactHits(rows, found, heads)
 }

@@ -35,6 +35,7 @@ type Probe struct {
 	rest                 []int32 // rows of the later phases
 
 	hashes       slab[uint64]
+	fetched      slab[uint64]
 	valid        []int32 // the batch's rows without null keys
 	found, heads slab[int32]
 	pr, br       slab[int32] // a batch of pairs
@@ -194,8 +195,11 @@ func (p *Probe) lookUp(b *vector.Batch) error {
 		if err := p.hashes.grow(p.j.env.Account, b.N); err != nil {
 			return err
 		}
+		if err := p.fetched.grow(p.j.env.Account, b.N); err != nil {
+			return err
+		}
 		kernel.Hash(p.vecs, p.valid, b.N, p.hashes.v)
-		n = x.probeHashed(p.hashes.v, p.valid, p.found.v, p.heads.v)
+		n = x.probeHashed(p.hashes.v, p.fetched.v, p.valid, p.found.v, p.heads.v)
 	}
 	found, heads := p.found.v[:n], p.heads.v[:n]
 	if p.j.index.unique() {
@@ -313,6 +317,7 @@ func (p *Probe) Close() error {
 	}
 	p.asm.release()
 	p.hashes.release()
+	p.fetched.release()
 	for _, s := range []*slab[int32]{&p.found, &p.heads, &p.pr, &p.br, &p.zeros} {
 		s.release()
 	}
