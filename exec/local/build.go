@@ -100,6 +100,10 @@ func (b *builder) flow(n plan.Node) (*flow, error) {
 		return b.result(n)
 	case *plan.RemoteSource:
 		return b.remote(n)
+	case *plan.Unnest:
+		return b.unnest(n)
+	case *plan.Write:
+		return b.write(n)
 	case *plan.Join:
 		return b.join(n)
 	case *shared:
@@ -242,4 +246,38 @@ func (b *builder) concat(n plan.Node, ins []*flow, width int) (*flow, error) {
 		b.forget(f)
 	}
 	return b.keep(out), nil
+}
+
+// unnest expands arrays and maps in every chain.
+func (b *builder) unnest(n *plan.Unnest) (*flow, error) {
+	return b.over(n, "Unnest", func(f *flow, p *part) (func(exec.Operator) (exec.Operator, error), error) {
+		spec := op.UnnestSpec{Ordinality: n.Ordinality != nil, Outer: n.Outer}
+		var err error
+		if spec.Replicate, err = f.lookUp(n.Replicate); err != nil {
+			return nil, err
+		}
+		if spec.Exprs, err = f.lookUp(n.Exprs); err != nil {
+			return nil, err
+		}
+		ts := typesOf(f.cols)
+		return func(in exec.Operator) (exec.Operator, error) { return op.NewUnnest(p.env, in, ts, spec), nil }, nil
+	})
+}
+
+// write is one operator: it commits once.
+func (b *builder) write(n *plan.Write) (*flow, error) {
+	f, err := b.flow(n.Input)
+	if err != nil {
+		return nil, err
+	}
+	f = b.single(f, n)
+	at, err := f.lookUp(n.Cols)
+	if err != nil {
+		return nil, err
+	}
+	p := b.part(n, "Write")
+	spec := op.WriteSpec{Catalog: n.Catalog, Schema: n.Schema, Table: n.Table, Create: n.Create, Cols: at}
+	return f, f.extend(p, n.Outputs(), func(in exec.Operator) (exec.Operator, error) {
+		return op.NewWrite(p.env, in, b.task.Catalogs, spec), nil
+	})
 }

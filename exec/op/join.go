@@ -94,6 +94,7 @@ type Join struct {
 	cols     []joinColumn
 	index    joinIndex
 	refs     atomic.Int32
+	wanted   atomic.Int32 // probe drivers not yet closed
 }
 
 // NewJoin returns the shared state of a join with the given numbers of build
@@ -106,6 +107,7 @@ func NewJoin(env *Env, spec JoinSpec, dynamic exec.DynamicFilters, builds, probe
 	}
 	j.working.Store(int32(builds))
 	j.refs.Store(int32(builds + probes))
+	j.wanted.Store(int32(probes))
 	j.keepColumns()
 	return j
 }

@@ -1,8 +1,6 @@
 package op
 
 import (
-	"unsafe"
-
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
@@ -20,22 +18,16 @@ type assembly struct {
 	filterCols                  []int // positions that the filter sees, in its order
 
 	view    []*vector.Vector // by position: the column of the batch in hand
-	headers []vector.Vector  // by position
-	bases   []vector.Vector  // by position: left columns as dictionaries
-	bits    []vector.Bitmap  // by position: nulls of this batch
+	headers []vector.Vector  // by position: build columns
+	bits    []vector.Bitmap  // by position: build columns' nulls of this batch
+	taken   []taken          // by position: left columns in pairs
 	nulls   []*vector.Vector // by position: a constant null, once needed
 	present vector.Bitmap    // left and full joins: rows that have a match
 	idx     slab[int32]      // passing left columns: the build row of each row
-	dicts   []composed
+	dicts   composer
 	mark    *vector.Builder
 
 	out, seen vector.Batch // handed on; given to the filter
-}
-
-// composed is a left dictionary's indices, as pairs refer to them.
-type composed struct {
-	of  *int32 // the first of the indices composed with
-	idx slab[int32]
 }
 
 func (a *assembly) init(j *Join) {
@@ -43,7 +35,7 @@ func (a *assembly) init(j *Join) {
 	n := len(j.spec.Left) + len(j.spec.Right) + 1
 	a.view = make([]*vector.Vector, n)
 	a.headers, a.bits, a.nulls = make([]vector.Vector, n), make([]vector.Bitmap, n), make([]*vector.Vector, n)
-	a.bases = make([]vector.Vector, len(j.spec.Left))
+	a.taken, a.dicts.account = make([]taken, len(j.spec.Left)), j.env.Account
 	need, filter := make([]bool, n), make([]bool, n)
 	for _, o := range j.spec.Out {
 		need[o] = true
@@ -151,17 +143,6 @@ func (a *assembly) right(n int, idx []int32, present vector.Bitmap) error {
 	return nil
 }
 
-// lookUpBits sets bit i of dst to bit idx[i] of src.
-func lookUpBits(dst, src vector.Bitmap, idx []int32) {
-	for w := range dst {
-		var word uint64
-		for k, x := range idx[w*64 : min(w*64+64, len(idx))] {
-			word |= src[x>>6] >> (uint(x) & 63) & 1 << k
-		}
-		dst[w] = word
-	}
-}
-
 // null returns position p's column as n nulls.
 func (a *assembly) null(p, n int) *vector.Vector {
 	if a.nulls[p] == nil {
@@ -209,72 +190,15 @@ func (a *assembly) nullLeft(n int) {
 
 // pair assembles pairs of a row of b and a build row.
 func (a *assembly) pair(b *vector.Batch, pr, br []int32) error {
-	for i := range a.dicts {
-		a.dicts[i].of = nil
-	}
+	a.dicts.reset()
 	for _, p := range a.left {
-		if err := a.pairLeft(b.Cols[p], p, pr); err != nil {
-			return err
-		}
-	}
-	return a.right(len(pr), br, nil)
-}
-
-// pairLeft assembles a left column, whose row pr[i] shows in row i.
-func (a *assembly) pairLeft(v *vector.Vector, p int, pr []int32) error {
-	h := &a.headers[p]
-	a.view[p] = h
-	if v.Enc == vector.Const || v.Type.Physical() == types.PhysNull {
-		*h = *v
-		h.N = len(pr)
-		return nil
-	}
-	if v.Enc == vector.Dict {
-		idx, err := a.compose(v.Idx, pr)
+		v, err := a.taken[p].take(&a.dicts, b.Cols[p], pr)
 		if err != nil {
 			return err
 		}
-		*h = vector.Vector{Type: v.Type, Enc: vector.Dict, N: len(pr), Idx: idx, Base: v.Base}
-	} else {
-		base := &a.bases[p]
-		*base = *v
-		base.Valid = nil
-		*h = vector.Vector{Type: v.Type, Enc: vector.Dict, N: len(pr), Idx: pr, Base: base}
+		a.view[p] = v
 	}
-	if v.Valid != nil {
-		a.bits[p] = a.bits[p].Resize(len(pr))
-		lookUpBits(a.bits[p], v.Valid, pr)
-		h.Valid = a.bits[p]
-	}
-	return nil
-}
-
-// compose returns idx[pr[i]] for all i. Columns that share indices, as those
-// of one join before this do, share the result.
-func (a *assembly) compose(idx, pr []int32) ([]int32, error) {
-	of := unsafe.SliceData(idx)
-	free := -1
-	for i := range a.dicts {
-		switch a.dicts[i].of {
-		case of:
-			return a.dicts[i].idx.v[:len(pr)], nil
-		case nil:
-			free = i
-		}
-	}
-	if free < 0 {
-		free = len(a.dicts)
-		a.dicts = append(a.dicts, composed{})
-	}
-	d := &a.dicts[free]
-	if err := d.idx.grow(a.j.env.Account, len(pr)); err != nil {
-		return nil, err
-	}
-	d.of = of
-	for i, r := range pr {
-		d.idx.v[i] = idx[r]
-	}
-	return d.idx.v[:len(pr)], nil
+	return a.right(len(pr), br, nil)
 }
 
 // batch returns what is assembled for the filter to look at.
@@ -317,9 +241,7 @@ func (a *assembly) marked(b *vector.Batch, hits []uint8) (*vector.Batch, error) 
 
 func (a *assembly) release() {
 	a.idx.release()
-	for i := range a.dicts {
-		a.dicts[i].idx.release()
-	}
+	a.dicts.release()
 	if a.mark != nil {
 		a.mark.Release()
 	}

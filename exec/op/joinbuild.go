@@ -60,8 +60,12 @@ func (j *Join) intKey() int {
 
 func isInt(p types.Physical) bool { return p >= types.PhysInt8 && p <= types.PhysInt64 }
 
-// Add copies b's rows, without those that cannot matter.
+// Add copies b's rows, without those that cannot matter. When nobody is left
+// to probe, it wants no more.
 func (s *joinSink) Add(_ context.Context, b *vector.Batch) (bool, error) {
+	if s.j.wanted.Load() == 0 {
+		return false, nil
+	}
 	s.input += b.Rows()
 	for _, k := range s.j.kept {
 		if err := b.Cols[k].Load(b.Sel); err != nil {

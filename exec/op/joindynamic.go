@@ -20,8 +20,8 @@ const (
 
 // publish makes the join's dynamic filters and hands them over.
 func (j *Join) publish() error {
-	if j.dynamic == nil {
-		return nil
+	if j.dynamic == nil || j.wanted.Load() == 0 {
+		return nil // without probes the table may lack rows: see joinSink.Add
 	}
 	for _, d := range j.spec.Dynamic {
 		f, err := j.filterOf(&j.cols[j.slot[d.Column]])

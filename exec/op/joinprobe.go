@@ -323,6 +323,7 @@ func (p *Probe) Close() error {
 	}
 	p.hits.release()
 	err := p.in.Close()
+	p.j.wanted.Add(-1)
 	p.j.unref()
 	return err
 }
