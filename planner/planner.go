@@ -1,0 +1,92 @@
+// Package planner turns a parsed statement into a plan of fragments, phase by
+// phase: analyze, build, optimize, fragment. Plan shows them in order.
+package planner
+
+import (
+	"context"
+	"time"
+
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/build"
+	"github.com/tuttidb/tutti/planner/fragment"
+	"github.com/tuttidb/tutti/planner/optimize"
+	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/sql/analyzer"
+	"github.com/tuttidb/tutti/sql/ast"
+)
+
+// Planner makes plans. It is immutable and safe for concurrent use.
+type Planner struct {
+	// Catalog finds tables by name, Connectors opens their catalogs.
+	Catalog    analyzer.Catalog
+	Connectors optimize.Catalogs
+	// Folder computes constants; nil folds nothing.
+	Folder optimize.Folder
+}
+
+// Options are the session's and the cluster's say in planning.
+type Options struct {
+	Optimize optimize.Options
+	Fragment fragment.Options
+}
+
+// Result is a planned statement.
+type Result struct {
+	// Plan is what runs.
+	Plan *plan.Plan
+	// Logical is the optimized plan before it was cut into fragments.
+	Logical plan.Node
+	// Analysis is how long names and types took, Planning the rest.
+	Analysis, Planning time.Duration
+}
+
+// Plan makes a plan of a query, or of a statement that writes.
+func (p *Planner) Plan(ctx context.Context, stmt ast.Statement, session *analyzer.Session, opts Options) (*Result, error) {
+	start := time.Now()
+	alloc := &analyzer.Allocator{}
+	root, analysis, err := p.build(ctx, stmt, session, alloc, start)
+	if err != nil {
+		return nil, err
+	}
+	logical, err := optimize.Optimize(ctx, root, p.Connectors, p.Folder, opts.Optimize)
+	if err != nil {
+		return nil, err
+	}
+	distributed, err := fragment.Fragment(logical, opts.Fragment)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{
+		Plan: distributed, Logical: logical, Analysis: analysis, Planning: time.Since(start) - analysis,
+	}, nil
+}
+
+// build analyzes the statement and builds its logical plan.
+func (p *Planner) build(ctx context.Context, stmt ast.Statement, session *analyzer.Session, alloc *analyzer.Allocator, start time.Time) (plan.Node, time.Duration, error) {
+	a := analyzer.New(ctx, p.Catalog, session, alloc)
+	var (
+		query *analyzer.Query
+		write *analyzer.Write
+		err   error
+	)
+	switch stmt := stmt.(type) {
+	case *ast.Query:
+		query, err = a.Query(stmt)
+	case *ast.CreateTableAs:
+		write, err = a.CreateTableAs(stmt)
+	case *ast.Insert:
+		write, err = a.Insert(stmt)
+	default:
+		err = qerr.NotSupported(stmt.Pos(), "this statement has no plan")
+	}
+	analysis := time.Since(start)
+	if err != nil {
+		return nil, analysis, err
+	}
+	if query != nil {
+		root, err := build.Query(query, alloc)
+		return root, analysis, err
+	}
+	root, err := build.Write(write, alloc)
+	return root, analysis, err
+}
