@@ -43,7 +43,7 @@ func (b *builder) unnestApply(a *apply) (plan.Node, error) {
 	c := *a
 	c.left, c.right = left, c.simplified()
 	outer := idsOf(left.Outputs())
-	if p, ok := b.pull(a.right, outer); ok && !p.needsMark(c.kind) {
+	if p, ok := b.pull(c.right, outer); ok && !p.needsMark(c.kind) {
 		n, ok, err := b.joinPulled(&c, p)
 		if err != nil {
 			return nil, err

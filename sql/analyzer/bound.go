@@ -1,6 +1,8 @@
 package analyzer
 
 import (
+	"slices"
+
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/sql/ast"
 	"github.com/tuttidb/tutti/sql/expr"
@@ -209,6 +211,11 @@ type Subquery struct {
 	node ast.Expression
 	// refs are the references to columns outside the subquery.
 	refs []outerRef
+}
+
+// RefersTo reports whether the subquery's query refers to a column outside.
+func (s *Subquery) RefersTo(id expr.ColumnID) bool {
+	return slices.ContainsFunc(s.refs, func(r outerRef) bool { return r.id == id })
 }
 
 // Write is a CREATE TABLE AS or INSERT: the query's rows go to a table.

@@ -83,7 +83,7 @@ func (a *Analyzer) genericType(t *ast.GenericType) (types.Type, error) {
 		return types.Of(k), nil
 	}
 	switch name {
-	case "decimal", "dec", "numeric":
+	case "decimal":
 		return decimalType(t)
 	case "varchar", "char":
 		return stringType(t, name)

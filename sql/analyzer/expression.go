@@ -295,8 +295,11 @@ func (b *binder) atTimeZone(e *ast.AtTimeZone) (expr.Expr, error) {
 
 func (b *binder) cast(e *ast.Cast) (expr.Expr, error) {
 	to, err := b.a.dataType(e.Type)
+	if qerr.Is(err, qerr.TypeMismatch) {
+		err = at(e.Pos(), err)
+	}
 	if err != nil {
-		return nil, at(e.Pos(), err)
+		return nil, err
 	}
 	v, err := b.expression(e.Expr)
 	if err != nil {

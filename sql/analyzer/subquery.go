@@ -47,11 +47,7 @@ func (b *binder) scalarSubquery(e *ast.ScalarSubquery) (expr.Expr, error) {
 	if len(cols) == 1 {
 		return b.add(s, cols[0].Type), nil
 	}
-	fields, names := make([]types.Type, len(cols)), make([]string, len(cols))
-	for i, c := range cols {
-		fields[i], names[i] = c.Type, c.Name
-	}
-	return b.add(s, types.RowOf(fields, names)), nil
+	return b.add(s, rowType(cols)), nil
 }
 
 func (b *binder) exists(e *ast.Exists) (expr.Expr, error) {
@@ -144,9 +140,9 @@ func rowParts(v expr.Expr, n int) []expr.Expr {
 }
 
 func rowType(cols []Column) types.Type {
-	fields := make([]types.Type, len(cols))
+	fields, names := make([]types.Type, len(cols)), make([]string, len(cols))
 	for i, c := range cols {
-		fields[i] = c.Type
+		fields[i], names[i] = c.Type, c.Name
 	}
-	return types.RowOf(fields, nil)
+	return types.RowOf(fields, names)
 }

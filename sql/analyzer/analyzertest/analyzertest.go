@@ -42,7 +42,7 @@ wide: id bigint, name varchar(10), price decimal(10;2), ts timestamp(3), tags ar
 `
 
 // New returns a catalog with tpch.tiny (Trino's column names and doubles),
-// std.tiny (the standard's names and decimals), memory.default and the files
+// tpchstd.tiny (the standard's names and decimals), memory.default and the files
 // s3://bucket/*.parquet of catalog lake.
 func New() *Catalog {
 	c := &Catalog{
@@ -51,7 +51,7 @@ func New() *Catalog {
 		Lookups: map[string]int{},
 	}
 	c.addAll("tpch", "tiny", tpch, true)
-	c.addAll("std", "tiny", tpch, false)
+	c.addAll("tpchstd", "tiny", tpch, false)
 	c.addAll("memory", "default", others, false)
 	c.addAll("lake", "web", "hits: id bigint, url varchar", false)
 	c.files["s3://bucket/*.parquet"] = &connectors.Table{
