@@ -1,0 +1,205 @@
+package coordinator
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/internal/qerr"
+)
+
+// informationSchema is the schema that every catalog has.
+const informationSchema = "information_schema"
+
+// Catalogs are the named connectors of a process. They answer for the
+// analyzer (which tables are there), the optimizer and local execution. It is
+// safe for concurrent use.
+type Catalogs struct {
+	mu   sync.RWMutex
+	byID map[string]*catalog
+}
+
+type catalog struct {
+	conn connectors.Connector
+	// kind is the connector's name, as in the catalog's definition.
+	kind string
+	// schema serves information_schema; nil if the binary supplied none.
+	schema connectors.Connector
+}
+
+// NewCatalogs returns no catalogs.
+func NewCatalogs() *Catalogs { return &Catalogs{byID: map[string]*catalog{}} }
+
+// Add names a connector. information serves the catalog's information_schema.
+func (c *Catalogs) Add(name, kind string, conn, information connectors.Connector) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.byID[name]; ok {
+		return qerr.New(qerr.AlreadyExists, "Catalog '%s' already exists", name)
+	}
+	c.byID[name] = &catalog{conn: conn, kind: kind, schema: information}
+	return nil
+}
+
+// List returns the catalogs' names, sorted, and KindOf each one's connector.
+func (c *Catalogs) List() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Sorted(maps.Keys(c.byID))
+}
+
+// KindOf returns the name of a catalog's connector, "" if there is none.
+func (c *Catalogs) KindOf(name string) string {
+	if k := c.get(name); k != nil {
+		return k.kind
+	}
+	return ""
+}
+
+func (c *Catalogs) get(name string) *catalog {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.byID[name]
+}
+
+// informationSuffix marks the name under which plans refer to the connector
+// of a catalog's information_schema.
+const informationSuffix = "$" + informationSchema
+
+// Connector returns a catalog's connector, for planning and execution.
+func (c *Catalogs) Connector(_ context.Context, name string) (connectors.Connector, error) {
+	base, isInformation := strings.CutSuffix(name, informationSuffix)
+	k := c.get(base)
+	switch {
+	case k == nil:
+		return nil, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", base)
+	case isInformation:
+		return k.schema, nil
+	}
+	return k.conn, nil
+}
+
+// CatalogExists reports whether there is such a catalog.
+func (c *Catalogs) CatalogExists(_ context.Context, name string) (bool, error) {
+	return c.get(name) != nil, nil
+}
+
+// SchemaExists reports whether a catalog has such a schema.
+func (c *Catalogs) SchemaExists(ctx context.Context, name, schema string) (bool, error) {
+	k := c.get(name)
+	if k == nil {
+		return false, nil
+	}
+	if schema == informationSchema && k.schema != nil {
+		return true, nil
+	}
+	list, err := k.conn.Schemas(ctx)
+	if err != nil || slices.Contains(list, schema) {
+		return err == nil, err
+	}
+	tables, err := k.conn.Tables(ctx, schema) // a schema may work without being listed
+	return len(tables) > 0, err
+}
+
+// Schemas lists a catalog's schemas, information_schema included, sorted.
+func (c *Catalogs) Schemas(ctx context.Context, name string) ([]string, error) {
+	k := c.get(name)
+	if k == nil {
+		return nil, nil
+	}
+	list, err := k.conn.Schemas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list = slices.Clone(list)
+	if k.schema != nil && !slices.Contains(list, informationSchema) {
+		list = append(list, informationSchema)
+		slices.Sort(list)
+	}
+	return list, nil
+}
+
+// Tables lists the tables of a schema, sorted.
+func (c *Catalogs) Tables(ctx context.Context, name, schema string) ([]string, error) {
+	k := c.get(name)
+	switch {
+	case k == nil:
+		return nil, nil
+	case schema == informationSchema && k.schema != nil:
+		return k.schema.Tables(ctx, schema)
+	}
+	return k.conn.Tables(ctx, schema)
+}
+
+// Table describes a table; nil if there is none.
+func (c *Catalogs) Table(ctx context.Context, name, schema, table string) (*connectors.Table, error) {
+	k := c.get(name)
+	switch {
+	case k == nil:
+		return nil, nil
+	case schema == informationSchema && k.schema != nil:
+		return k.schema.Table(ctx, schema, table)
+	}
+	return k.conn.Table(ctx, schema, table)
+}
+
+// TableAt describes the files that a path names, in the catalog that was
+// asked for or the first one, by name, that serves the path.
+func (c *Catalogs) TableAt(ctx context.Context, name, path string) (string, *connectors.Table, error) {
+	if name != "" {
+		t, err := c.tableAt(ctx, name, path)
+		return name, t, err
+	}
+	var refused error
+	for _, n := range c.List() {
+		t, err := c.tableAt(ctx, n, path)
+		switch {
+		case err != nil && refused == nil:
+			refused = err
+		case t != nil:
+			return n, t, nil
+		}
+	}
+	return "", nil, refused
+}
+
+func (c *Catalogs) tableAt(ctx context.Context, name, path string) (*connectors.Table, error) {
+	k := c.get(name)
+	if k == nil {
+		return nil, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", name)
+	}
+	if r, ok := k.conn.(connectors.PathResolver); ok {
+		return r.TableAt(ctx, path)
+	}
+	return nil, nil
+}
+
+// Names lists what exists, for suggestions; nothing where listing fails.
+func (c *Catalogs) Names(ctx context.Context, name, schema string) []string {
+	var list []string
+	switch {
+	case name == "":
+		return c.List()
+	case schema == "":
+		list, _ = c.Schemas(ctx, name)
+	default:
+		list, _ = c.Tables(ctx, name, schema)
+	}
+	return list
+}
+
+// Writer returns a catalog's connector as a Writer.
+func (c *Catalogs) Writer(name string) (connectors.Writer, error) {
+	k := c.get(name)
+	if k == nil {
+		return nil, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", name)
+	}
+	w, ok := k.conn.(connectors.Writer)
+	if !ok {
+		return nil, qerr.New(qerr.NotSupportedCode, "This connector does not support creating tables")
+	}
+	return w, nil
+}

@@ -1,0 +1,308 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tuttidb/tutti/internal/clock"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner"
+	"github.com/tuttidb/tutti/planner/optimize"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+// Limits bound what a coordinator takes on. Zero durations and counts mean
+// the defaults of DefaultLimits.
+type Limits struct {
+	// MaxRunning queries run at once, MaxQueued more wait.
+	MaxRunning, MaxQueued int
+	// ClientTimeout is how long a client may stay away before its query is
+	// abandoned.
+	ClientTimeout time.Duration
+	// MaxText is the longest SQL text, in characters.
+	MaxText int
+	// History is how many ended queries are remembered.
+	History int
+}
+
+// DefaultLimits are Trino's, where it has them.
+var DefaultLimits = Limits{MaxRunning: 100, MaxQueued: 1000, ClientTimeout: 5 * time.Minute, MaxText: 1_000_000, History: 200}
+
+// Deps are what a coordinator needs.
+type Deps struct {
+	// Catalogs are the catalogs by name.
+	Catalogs *Catalogs
+	// Folder computes constant expressions.
+	Folder optimize.Folder
+	// Local runs plans in this process; Cluster runs them on workers, nil in a
+	// single process.
+	Local, Cluster Executor
+	// Nodes lists the cluster's nodes.
+	Nodes  func() []NodeInfo
+	Clock  clock.Clock
+	Log    *slog.Logger
+	Limits Limits
+	// NodeID and Version are this process's.
+	NodeID, Version string
+}
+
+// Coordinator runs statements. Make it with New; Close ends it.
+type Coordinator struct {
+	deps    Deps
+	planner *planner.Planner
+	gate    *gate
+	ids     idSource
+
+	mu      sync.Mutex
+	queries map[plan.QueryID]*query
+	order   []plan.QueryID // oldest first
+	closed  chan struct{}
+	janitor sync.WaitGroup
+}
+
+// New starts a coordinator.
+func New(d Deps) *Coordinator {
+	d.Limits = d.Limits.orDefault()
+	c := &Coordinator{
+		deps:    d,
+		planner: &planner.Planner{Catalog: d.Catalogs, Connectors: d.Catalogs, Folder: d.Folder},
+		gate:    newGate(d.Limits.MaxRunning, d.Limits.MaxQueued),
+		ids:     idSource{clock: d.Clock, suffix: randomSuffix()},
+		queries: map[plan.QueryID]*query{},
+		closed:  make(chan struct{}),
+	}
+	c.janitor.Add(1)
+	go c.clean()
+	return c
+}
+
+func (l Limits) orDefault() Limits {
+	d := DefaultLimits
+	if l.MaxRunning > 0 {
+		d.MaxRunning = l.MaxRunning
+	}
+	if l.MaxQueued > 0 {
+		d.MaxQueued = l.MaxQueued
+	}
+	if l.ClientTimeout > 0 {
+		d.ClientTimeout = l.ClientTimeout
+	}
+	if l.MaxText > 0 {
+		d.MaxText = l.MaxText
+	}
+	if l.History > 0 {
+		d.History = l.History
+	}
+	return d
+}
+
+// Submit accepts a statement and starts to run it. It does not block; what is
+// wrong with the statement is the query's error.
+func (c *Coordinator) Submit(req Request) Query {
+	q := newQuery(c, c.ids.next(), req)
+	c.mu.Lock()
+	c.queries[q.id] = q
+	c.order = append(c.order, q.id)
+	c.forget()
+	c.mu.Unlock()
+	go q.run()
+	return q
+}
+
+// Query returns a query that is running or remembered.
+func (c *Coordinator) Query(id plan.QueryID) (Query, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q, ok := c.queries[id]
+	if !ok {
+		return nil, false
+	}
+	return q, true
+}
+
+// Queries returns snapshots of all queries that run or are remembered, newest
+// first.
+func (c *Coordinator) Queries() []*QueryInfo {
+	c.mu.Lock()
+	list := make([]*query, 0, len(c.order))
+	for _, id := range slices.Backward(c.order) {
+		list = append(list, c.queries[id])
+	}
+	c.mu.Unlock()
+	out := make([]*QueryInfo, len(list))
+	for i, q := range list {
+		out[i] = q.Info()
+	}
+	return out
+}
+
+// Nodes returns the cluster's nodes.
+func (c *Coordinator) Nodes() []NodeInfo {
+	if c.deps.Nodes == nil {
+		return nil
+	}
+	return c.deps.Nodes()
+}
+
+// Catalogs returns the catalogs.
+func (c *Coordinator) Catalogs() *Catalogs { return c.deps.Catalogs }
+
+// Close fails all running queries and waits for the janitor.
+func (c *Coordinator) Close() {
+	close(c.closed)
+	c.janitor.Wait()
+	for _, q := range c.live() {
+		q.Cancel(qerr.New(qerr.ServerShuttingDown, "the coordinator is shutting down"))
+		<-q.done
+	}
+}
+
+func (c *Coordinator) live() (out []*query) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, q := range c.queries {
+		if !q.ended() {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// clean abandons queries whose clients have gone and enforces time limits,
+// once a second.
+func (c *Coordinator) clean() {
+	defer c.janitor.Done()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.closed:
+			return
+		case <-tick.C:
+			now := c.deps.Clock.Now()
+			for _, q := range c.live() {
+				q.expire(now, c.deps.Limits.ClientTimeout)
+			}
+		}
+	}
+}
+
+// forget drops the oldest ended queries beyond the history's size. The caller
+// holds the lock.
+func (c *Coordinator) forget() {
+	excess := len(c.order) - c.deps.Limits.History
+	if excess <= 0 {
+		return
+	}
+	c.order = slices.DeleteFunc(c.order, func(id plan.QueryID) bool {
+		if excess <= 0 || !c.queries[id].ended() {
+			return false
+		}
+		excess--
+		delete(c.queries, id)
+		return true
+	})
+}
+
+// idSource makes query IDs in Trino's form: time, number, coordinator.
+type idSource struct {
+	clock  clock.Clock
+	suffix string
+
+	mu   sync.Mutex
+	n    int
+	date string
+}
+
+func (s *idSource) next() plan.QueryID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock.Now().UTC()
+	if date := now.Format("20060102"); date != s.date {
+		s.date, s.n = date, 0
+	}
+	id := fmt.Sprintf("%s_%05d_%s", now.Format("20060102_150405"), s.n, s.suffix)
+	s.n++
+	return plan.QueryID(id)
+}
+
+// randomSuffix tells the queries of one run of a coordinator from another's.
+func randomSuffix() string {
+	var b [5]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))[:5]
+}
+
+// gate admits queries: so many run, so many more wait in order.
+type gate struct {
+	mu      sync.Mutex
+	running int
+	max     int
+	queue   []chan struct{}
+	maxWait int
+}
+
+func newGate(running, waiting int) *gate { return &gate{max: running, maxWait: waiting} }
+
+// enter waits for a place. leave must be called after it returned nil.
+func (g *gate) enter(ctx context.Context) error {
+	g.mu.Lock()
+	if g.running < g.max {
+		g.running++
+		g.mu.Unlock()
+		return nil
+	}
+	if len(g.queue) >= g.maxWait {
+		g.mu.Unlock()
+		return qerr.New(qerr.QueryQueueFull, "Too many queued queries: %d are waiting. Try again later", g.maxWait).WithRetry()
+	}
+	turn := make(chan struct{})
+	g.queue = append(g.queue, turn)
+	g.mu.Unlock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		g.abandon(turn)
+		return context.Cause(ctx)
+	}
+}
+
+// abandon gives up a place in the queue, or the place itself if it came just now.
+func (g *gate) abandon(turn chan struct{}) {
+	g.mu.Lock()
+	i := slices.Index(g.queue, turn)
+	if i >= 0 {
+		g.queue = slices.Delete(g.queue, i, i+1)
+	}
+	g.mu.Unlock()
+	if i < 0 {
+		g.leave()
+	}
+}
+
+// leave frees a place, for the first in the queue if there is one.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.queue) == 0 {
+		g.running--
+		return
+	}
+	close(g.queue[0])
+	g.queue = g.queue[1:]
+}
+
+// waiting returns how many queries wait.
+func (g *gate) waiting() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.queue)
+}

@@ -1,0 +1,181 @@
+package coordinator
+
+import (
+	"fmt"
+	"runtime"
+	"unicode/utf8"
+
+	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner"
+	"github.com/tuttidb/tutti/planner/fragment"
+	"github.com/tuttidb/tutti/planner/optimize"
+	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/sql/analyzer"
+	"github.com/tuttidb/tutti/sql/ast"
+	"github.com/tuttidb/tutti/sql/parser"
+)
+
+// execute parses the statement and runs it.
+func (q *query) execute() error {
+	q.setState(Planning)
+	if n := utf8.RuneCountInString(q.req.SQL); n > q.c.deps.Limits.MaxText {
+		return qerr.New(qerr.QueryTextTooLarge, "Query text length (%d) exceeds the maximum length (%d)", n, q.c.deps.Limits.MaxText)
+	}
+	stmt, err := parser.ParseStatement(q.req.SQL)
+	if err != nil {
+		return err
+	}
+	props, err := parseProperties(q.req.Session.Properties)
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	q.props = props
+	q.mu.Unlock()
+	return q.statement(stmt, nil)
+}
+
+// statement runs one statement with the values of its parameters.
+func (q *query) statement(stmt ast.Statement, params []ast.Expression) error {
+	switch stmt.(type) {
+	case *ast.Query:
+		return q.runPlanned(stmt, params)
+	case *ast.CreateTableAs, *ast.Insert:
+		return q.runWrite(stmt, params)
+	}
+	return q.other(stmt, params)
+}
+
+// session is the analyzer's view of the client's session.
+func (q *query) session(params []ast.Expression) *analyzer.Session {
+	s := q.req.Session
+	return &analyzer.Session{
+		Catalog: s.Catalog, Schema: s.Schema, User: s.User, TimeZone: s.TimeZone,
+		Start: q.info.Created, Version: q.c.deps.Version, Parameters: params,
+	}
+}
+
+// plan plans a statement for the executor that will run it.
+func (q *query) plan(stmt ast.Statement, params []ast.Expression) (*planner.Result, Executor, error) {
+	executor := q.c.deps.Cluster
+	if executor == nil {
+		executor = q.c.deps.Local
+	}
+	opts := planner.Options{Optimize: optimize.Options{
+		ReorderJoins: q.props.reorderJoins, DynamicFilters: q.props.dynamicFilters,
+		Distribution: q.props.distribution, Tasks: executor.Tasks(), BroadcastLimit: float64(q.props.broadcastLimit),
+	}}
+	opts.Fragment = fragment.Options{OneTask: q.c.deps.Cluster == nil}
+	res, err := q.c.planner.Plan(q.ctx, stmt, q.session(params), opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !needsWorkers(res.Plan) {
+		executor = q.c.deps.Local
+	}
+	q.mu.Lock()
+	q.info.AnalysisFor, q.info.PlanningFor = res.Analysis, res.Planning
+	q.info.Plan = plan.FormatPlan(res.Plan, nil)
+	q.mu.Unlock()
+	return res, executor, nil
+}
+
+// needsWorkers reports whether a plan reads anything that lies outside the
+// coordinator's process.
+func needsWorkers(p *plan.Plan) bool {
+	found := false
+	for _, f := range p.Fragments {
+		plan.Walk(f.Root, func(n plan.Node) bool {
+			if s, ok := n.(*plan.Scan); ok && !s.Table.Local {
+				found = true
+			}
+			return !found
+		})
+	}
+	return found
+}
+
+// runPlanned plans a statement and delivers its rows.
+func (q *query) runPlanned(stmt ast.Statement, params []ast.Expression) error {
+	res, executor, err := q.plan(stmt, params)
+	if err != nil {
+		return err
+	}
+	return q.deliverPlan(res, executor)
+}
+
+// runWrite is runPlanned for statements whose one row is a count.
+func (q *query) runWrite(stmt ast.Statement, params []ast.Expression) error {
+	updateType := "INSERT"
+	if _, ok := stmt.(*ast.CreateTableAs); ok {
+		updateType = "CREATE TABLE"
+	}
+	q.effect(func(e *Effects) { e.UpdateType = updateType })
+	return q.runPlanned(stmt, params)
+}
+
+// deliverPlan executes a plan and hands its rows to the reader.
+func (q *query) deliverPlan(res *planner.Result, executor Executor) (err error) {
+	q.setState(Starting)
+	rows, err := executor.Execute(q.ctx, q.execution(res.Plan))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		q.mu.Lock()
+		rows.Snapshot(&q.info)
+		q.rows = nil
+		q.mu.Unlock()
+		if e := rows.Close(); err == nil && e != nil {
+			err = fmt.Errorf("end execution: %w", e)
+		}
+	}()
+	q.mu.Lock()
+	q.rows = rows
+	q.mu.Unlock()
+	q.respond(resultColumns(res.Plan))
+	q.setState(Running)
+	return q.pump(rows)
+}
+
+// pump delivers all rows.
+func (q *query) pump(rows Rows) error {
+	for {
+		b, err := rows.Next(q.ctx)
+		if err != nil || b == nil {
+			return err
+		}
+		if err := q.deliver(b); err != nil {
+			return err
+		}
+	}
+}
+
+func (q *query) execution(p *plan.Plan) *Execution {
+	drivers := q.props.drivers
+	if drivers == 0 {
+		drivers = runtime.GOMAXPROCS(0)
+	}
+	return &Execution{
+		Query: q.id, Plan: p, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
+		TimeZone: q.req.Session.TimeZone, Start: q.info.Created,
+		Settings: exec.Settings{
+			Drivers: drivers, BatchRows: q.props.batchRows,
+			PartialAggregation: q.props.partialAggregation, DynamicFiltering: q.props.dynamicFilters,
+		},
+	}
+}
+
+func resultColumns(p *plan.Plan) []ResultColumn {
+	out := make([]ResultColumn, len(p.Columns))
+	for i, c := range p.Columns {
+		out[i] = ResultColumn{Name: p.Names[i], Type: c.Type}
+	}
+	return out
+}
+
+// other runs the statements that are not plans.
+func (q *query) other(stmt ast.Statement, _ []ast.Expression) error {
+	return qerr.NotSupported(stmt.Pos(), "this statement")
+}

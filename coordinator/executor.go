@@ -1,0 +1,46 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+
+	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+// Executor runs plans. The binary supplies one that runs everything in this
+// process (over exec/local) and one that spreads tasks over workers (Cluster).
+type Executor interface {
+	// Execute starts a plan. ctx covers the execution's whole life.
+	Execute(ctx context.Context, e *Execution) (Rows, error)
+	// Tasks is how many tasks a spread stage would have now.
+	Tasks() int
+}
+
+// Execution is a plan to run and how.
+type Execution struct {
+	Query    plan.QueryID
+	Plan     *plan.Plan
+	Settings exec.Settings
+	// MemoryLimit bounds the query's memory on each node, in bytes; 0: the
+	// node's default.
+	MemoryLimit int64
+	User        string
+	TimeZone    string
+	Start       time.Time
+	// Progress is called when figures have changed, at most a few times a second.
+	Progress func()
+}
+
+// Rows is a running execution.
+type Rows interface {
+	// Next returns the next rows of the result, nil at the end; borrowed until
+	// the next call. It is called by one goroutine.
+	Next(ctx context.Context) (*vector.Batch, error)
+	// Snapshot fills the figures of the query and its stages.
+	Snapshot(info *QueryInfo)
+	// Close ends the execution and frees what it holds on every node, within
+	// two seconds. It is idempotent.
+	Close() error
+}

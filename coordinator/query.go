@@ -1,0 +1,290 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+// query is one statement's way through the phases. One goroutine (run) does
+// the work; the lock guards what snapshots read.
+type query struct {
+	c      *Coordinator
+	id     plan.QueryID
+	req    Request
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+	ready  chan struct{} // closed when columns and effects are known
+	props  properties
+
+	// The result goes from run to Next hand to hand: run offers a batch, and
+	// pulls the next one when Next asks again, so nothing is copied.
+	offer chan *vector.Batch
+	more  chan struct{}
+	taken bool // Next has a batch that run may not overwrite yet
+
+	mu      sync.Mutex
+	info    QueryInfo
+	columns []ResultColumn
+	effects Effects
+	rows    Rows
+	touched time.Time
+}
+
+func newQuery(c *Coordinator, id plan.QueryID, req Request) *query {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	now := c.deps.Clock.Now()
+	return &query{
+		c: c, id: id, req: req, ctx: ctx, cancel: cancel, touched: now,
+		done: make(chan struct{}), ready: make(chan struct{}),
+		offer: make(chan *vector.Batch), more: make(chan struct{}),
+		info: QueryInfo{
+			ID: id, State: Queued, SQL: req.SQL, Session: req.Session, Created: now, LastHeartbeat: now,
+			Stats: Stats{Progress: -1},
+		},
+	}
+}
+
+// ID names the query.
+func (q *query) ID() plan.QueryID { return q.id }
+
+// run takes the statement through its phases and delivers its rows.
+func (q *query) run() {
+	err := q.guarded()
+	q.finish(err)
+}
+
+// guarded runs the query; a panic anywhere in it fails this query alone.
+func (q *query) guarded() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			q.c.deps.Log.Error("panic in query", "query", q.id, "panic", p, "stack", string(debug.Stack()))
+			err = qerr.New(qerr.GenericInternal, "internal error in query %s; the coordinator's log has the details", q.id)
+		}
+	}()
+	if err := q.c.gate.enter(q.ctx); err != nil {
+		return err
+	}
+	defer q.c.gate.leave()
+	return q.execute()
+}
+
+// finish makes the query's state final.
+func (q *query) finish(err error) {
+	if cause := context.Cause(q.ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
+		err = cause
+	}
+	q.mu.Lock()
+	now := q.c.deps.Clock.Now()
+	q.snapshot(now)
+	q.rows = nil
+	q.info.Ended, q.info.State = now, Finished
+	if err != nil {
+		q.info.State, q.info.Error = Failed, qerr.From(err)
+	} else {
+		q.info.Stats.Progress = 100
+	}
+	for i := range q.info.Stages {
+		if !q.info.Stages[i].State.Done() {
+			q.info.Stages[i].State = q.info.State
+		}
+	}
+	q.mu.Unlock()
+	q.cancel(err)
+	q.announce()
+	close(q.done)
+	q.logEnd()
+}
+
+func (q *query) logEnd() {
+	info := q.Info()
+	log := q.c.deps.Log.With("query", q.id, "user", info.Session.User, "state", info.State, "elapsed", info.ElapsedFor)
+	if info.Error != nil {
+		log.Info("query ended", "error", info.Error.Code.Name, "message", info.Error.Error())
+		return
+	}
+	log.Info("query ended", "rows", info.Stats.OutputRows)
+}
+
+// announce lets Columns return.
+func (q *query) announce() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	select {
+	case <-q.ready:
+	default:
+		close(q.ready)
+	}
+}
+
+// setState moves the query on and notes the time.
+func (q *query) setState(s State) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.c.deps.Clock.Now()
+	switch s {
+	case Planning:
+		q.info.PlanningStarted, q.info.QueuedFor = now, now.Sub(q.info.Created)
+	case Starting:
+		q.info.Started = now
+	}
+	q.info.State = s
+}
+
+// respond publishes the result's columns.
+func (q *query) respond(columns []ResultColumn) {
+	q.mu.Lock()
+	q.columns = columns
+	q.mu.Unlock()
+	q.announce()
+}
+
+// effect changes what the client's session must do; before respond.
+func (q *query) effect(change func(*Effects)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	change(&q.effects)
+	q.info.UpdateType = q.effects.UpdateType
+}
+
+// deliver hands a batch to the reader and waits until it is done with it.
+func (q *query) deliver(b *vector.Batch) error {
+	q.mu.Lock()
+	q.info.Stats.OutputRows += int64(b.Rows())
+	q.mu.Unlock()
+	select {
+	case q.offer <- b:
+	case <-q.ctx.Done():
+		return context.Cause(q.ctx)
+	}
+	select {
+	case <-q.more:
+		return nil
+	case <-q.ctx.Done():
+		return context.Cause(q.ctx)
+	}
+}
+
+// Next returns the next rows; see Query.
+func (q *query) Next(ctx context.Context) (*vector.Batch, error) {
+	if q.taken {
+		q.taken = false
+		select {
+		case q.more <- struct{}{}:
+		case <-q.done:
+		}
+	}
+	select {
+	case b := <-q.offer:
+		q.taken = true
+		return b, nil
+	case <-q.done:
+		return nil, q.failure()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Columns waits for the result's columns; see Query.
+func (q *query) Columns(ctx context.Context) ([]ResultColumn, error) {
+	select {
+	case <-q.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.columns == nil && q.info.Error != nil {
+		return nil, q.info.Error
+	}
+	return q.columns, nil
+}
+
+// Effects returns the changes to the session; see Query.
+func (q *query) Effects() *Effects {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.effects
+	return &e
+}
+
+// failure returns the query's error once it has ended.
+func (q *query) failure() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.info.Error != nil {
+		return q.info.Error
+	}
+	return nil
+}
+
+// Info returns a snapshot; see Query.
+func (q *query) Info() *QueryInfo {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.snapshot(q.c.deps.Clock.Now())
+	info := q.info
+	return &info
+}
+
+// snapshot brings the figures up to date. The caller holds the lock.
+func (q *query) snapshot(now time.Time) {
+	if q.info.State.Done() {
+		return
+	}
+	q.info.ElapsedFor = now.Sub(q.info.Created)
+	if q.info.State == Queued {
+		q.info.QueuedFor = q.info.ElapsedFor
+	}
+	if q.rows != nil {
+		rows := q.info.Stats.OutputRows
+		q.rows.Snapshot(&q.info)
+		q.info.Stats.OutputRows = rows
+	}
+}
+
+// Touch notes that the client is there.
+func (q *query) Touch() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.touched = q.c.deps.Clock.Now()
+	q.info.LastHeartbeat = q.touched
+}
+
+// Cancel fails the query; see Query.
+func (q *query) Cancel(err *qerr.Error) { q.cancel(err) }
+
+// Done is closed when the query has ended.
+func (q *query) Done() <-chan struct{} { return q.done }
+
+func (q *query) ended() bool {
+	select {
+	case <-q.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// expire fails the query if its client has gone or its time is up.
+func (q *query) expire(now time.Time, clientTimeout time.Duration) {
+	q.mu.Lock()
+	touched, created, started, props := q.touched, q.info.Created, q.info.Started, q.props
+	q.mu.Unlock()
+	switch {
+	case now.Sub(touched) > clientTimeout:
+		q.Cancel(qerr.New(qerr.AbandonedQuery, "Query %s was abandoned by the client, as it may have exited or stopped checking for query results. Query results have not been accessed since %s",
+			q.id, touched.UTC().Format(time.RFC3339)))
+	case props.maxRunTime > 0 && now.Sub(created) > props.maxRunTime:
+		q.Cancel(qerr.New(qerr.ExceededTimeLimit, "Query exceeded the maximum run time limit of %s", props.maxRunTime))
+	case props.maxExecutionTime > 0 && !started.IsZero() && now.Sub(started) > props.maxExecutionTime:
+		q.Cancel(qerr.New(qerr.ExceededTimeLimit, "Query exceeded the maximum execution time limit of %s", props.maxExecutionTime))
+	}
+}
