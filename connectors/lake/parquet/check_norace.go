@@ -1,0 +1,6 @@
+//go:build !race
+
+package parquet
+
+// checkPointers says that casts of unaligned memory are checked.
+const checkPointers = false
