@@ -211,7 +211,8 @@ func span(v *vector.Vector, i int) (from, to int32) {
 	if v.Type.Kind == types.Row {
 		return int32(i), int32(i) + 1
 	}
-	return v.Offsets[i], v.Offsets[i+1]
+	offsets := holder(v).Offsets
+	return offsets[i], offsets[i+1]
 }
 
 // rebuild makes the result of rows whose children are replaced by kids.

@@ -62,7 +62,7 @@ func dictionary(t testing.TB, env *Env, v *vector.Vector) *vector.Vector {
 			out.Idx = append(out.Idx, 0)
 			continue
 		}
-		key := fmt.Sprint(ValueAt(v, i))
+		key := fmt.Sprintf("%#v", ValueAt(v, i))
 		at, ok := seen[key]
 		if !ok {
 			at = int32(len(seen))
