@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/exec/kernel"
 	"github.com/tuttidb/tutti/exec/op/optest"
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -279,4 +280,40 @@ func testJoin(t *testing.T, tc joinCase, kind plan.JoinKind, nullAware bool) {
 		return l[1] != nil && r[1] != nil && l[1].(int64) < r[1].(int64)
 	})
 	t.Run("filter", func(t *testing.T) { optest.Each(t, tables, build(2, 2), want) })
+}
+
+// collidingKeys finds two bigints that a small table cannot tell apart by
+// their hashes: same salt, same first entry.
+func collidingKeys(t *testing.T) (a, b int64) {
+	const n = 1 << 20
+	keys := longs(n, func(i int) int64 { return int64(i) << 20 })
+	hashes := make([]uint64, n)
+	kernel.Hash([]*vector.Vector{keys}, nil, n, hashes)
+	seen := make(map[uint64]int, n)
+	for i, h := range hashes {
+		what := h>>60<<32 | h&(1<<32-1)
+		if k, ok := seen[what]; ok {
+			return int64(k) << 20, int64(i) << 20
+		}
+		seen[what] = i
+	}
+	t.Fatal("no two keys collide")
+	return 0, 0
+}
+
+func TestJoinTellsKeysApartWhoseHashesCollide(t *testing.T) {
+	a, b := collidingKeys(t)
+	ts := []types.Type{bigint, bigint}
+	probe := optest.Tab(ts, a, 1, b, 2, a, 3)
+	for name, build := range map[string]optest.Table{
+		"other alone": optest.Tab(ts, a, 10, 0, 11),
+		"both":        optest.Tab(ts, a, 10, b, 11),
+		"repeated":    optest.Tab(ts, a, 10, b, 11, a, 12, b, 13),
+	} {
+		for kindName, kind := range joinKinds {
+			t.Run(name+"/"+kindName, func(t *testing.T) {
+				testJoin(t, joinCase{name, probe, build, [][2]int{{0, 0}}}, kind, false)
+			})
+		}
+	}
 }
