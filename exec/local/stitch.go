@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/sql/expr"
 )
 
 // shared reads the output of a fragment that several nodes read.
@@ -59,10 +60,41 @@ func (s *stitcher) count(r *plan.RemoteSource) {
 
 func (s *stitcher) expand(n plan.Node) plan.Node {
 	return plan.Transform(n, func(n plan.Node) plan.Node {
-		if r, ok := n.(*plan.RemoteSource); ok {
-			return s.replace(r)
+		switch n := n.(type) {
+		case *plan.RemoteSource:
+			return s.replace(n)
+		case *plan.Aggregate:
+			return oneStep(n)
 		}
 		return n
+	})
+}
+
+// oneStep makes one aggregation of a final one and the partial one right
+// below it: the exchange between them, for which there were two, is gone, and
+// a single aggregation is as parallel.
+func oneStep(final *plan.Aggregate) plan.Node {
+	part, ok := final.Input.(*plan.Aggregate)
+	if !ok || final.Step != plan.Final || part.Step != plan.Partial ||
+		len(final.Aggs) != len(part.Aggs) || !slices.EqualFunc(final.Keys, part.Keys, sameColumn) {
+		return final
+	}
+	one := *final
+	one.Input, one.Step, one.Aggs = part.Input, plan.Single, slices.Clone(part.Aggs)
+	for i := range one.Aggs {
+		if !readsStates(final.Aggs[i], part.Aggs[i].State) {
+			return final
+		}
+		one.Aggs[i].Column, one.Aggs[i].State = final.Aggs[i].Column, nil
+	}
+	return &one
+}
+
+// readsStates reports whether a final aggregate merges just these columns.
+func readsStates(final plan.Agg, states []plan.Column) bool {
+	return slices.EqualFunc(final.Call.Args, states, func(e expr.Expr, c plan.Column) bool {
+		ref, ok := e.(*expr.Column)
+		return ok && ref.ID == c.ID
 	})
 }
 
