@@ -1,0 +1,208 @@
+package query
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+// Split is a split with its number in the query and the scan it belongs to.
+type Split struct {
+	ID   int64
+	Scan plan.NodeID
+	connectors.Split
+}
+
+// Run is one try at running a query's plan. A query that loses a worker
+// before its client has seen a row gets another Run.
+type Run struct {
+	Query  plan.QueryID
+	Plan   *plan.Plan
+	Number int32 // from 0; the attempt number of all its tasks
+	// Partitions is the number of tasks of stages spread by partition.
+	Partitions int
+	Stages     []*Stage
+	Failure    *Failure
+}
+
+// Stage is a running fragment.
+type Stage struct {
+	Fragment *plan.Fragment
+	Tasks    []*Task
+	// Scans are the scans whose splits the stage's tasks share.
+	Scans []*Scan
+	// Complete says that no further tasks will be added.
+	Complete bool
+	// Consumers are the stages that read the output.
+	Consumers []plan.FragmentID
+	// Filters are the complete dynamic filters that the stage's tasks built.
+	Filters map[plan.DynamicID]*connectors.DynamicFilter
+}
+
+// Scan is the listing of one scan node's splits.
+type Scan struct {
+	Node plan.NodeID
+	// Pending were listed and not yet given to a task.
+	Pending []Split
+	// Listed says that there will be no more.
+	Listed bool
+	Total  int
+}
+
+// Task is a stage's share. In one Run it has one attempt.
+type Task struct {
+	ID     plan.TaskID
+	Node   string // where it runs
+	Splits []Split
+	// Update is the number of the last update sent.
+	Update    int64
+	Status    Status
+	Committed bool
+	// Told are the sources that the task's node knows of, with whether as committed.
+	Told map[plan.TaskID]bool
+	// ToldComplete are the upstream stages it knows to be complete.
+	ToldComplete map[plan.FragmentID]bool
+	// ToldFilters are the dynamic filters it has.
+	ToldFilters map[plan.DynamicID]bool
+}
+
+// NewRun prepares the stages of a plan.
+func NewRun(id plan.QueryID, p *plan.Plan, number int32, partitions int) *Run {
+	r := &Run{Query: id, Plan: p, Number: number, Partitions: partitions}
+	for _, f := range p.Fragments {
+		s := &Stage{Fragment: f, Filters: map[plan.DynamicID]*connectors.DynamicFilter{}}
+		plan.Walk(f.Root, func(n plan.Node) bool {
+			if scan, ok := n.(*plan.Scan); ok {
+				s.Scans = append(s.Scans, &Scan{Node: scan.ID})
+			}
+			return true
+		})
+		r.Stages = append(r.Stages, s)
+	}
+	for _, f := range p.Fragments {
+		for _, in := range f.Inputs {
+			r.Stages[in].Consumers = append(r.Stages[in].Consumers, f.ID)
+		}
+	}
+	return r
+}
+
+// AddTask adds a task to a stage.
+func (r *Run) AddTask(s *Stage, node string, splits []Split) *Task {
+	t := &Task{
+		ID: plan.TaskID{
+			Stage: plan.StageID{Query: r.Query, Fragment: s.Fragment.ID}, Task: int32(len(s.Tasks)), Attempt: r.Number,
+		},
+		Node: node, Splits: splits,
+		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
+	}
+	s.Tasks = append(s.Tasks, t)
+	return t
+}
+
+// Task finds a task of this run; nil for another run's.
+func (r *Run) Task(id plan.TaskID) *Task {
+	if id.Stage.Query != r.Query || id.Attempt != r.Number || int(id.Stage.Fragment) >= len(r.Stages) || id.Stage.Fragment < 0 {
+		return nil
+	}
+	tasks := r.Stages[id.Stage.Fragment].Tasks
+	if id.Task < 0 || int(id.Task) >= len(tasks) {
+		return nil
+	}
+	return tasks[id.Task]
+}
+
+// Report takes a node's word about an attempt and returns whether anything
+// changed. A finished attempt is committed, or failed if its end does not
+// match what it was handed.
+func (r *Run) Report(st Status) bool {
+	t := r.Task(st.Task)
+	if t == nil || t.Status.State.Done() || st.Version <= t.Status.Version {
+		return false
+	}
+	t.Status = st
+	switch st.State {
+	case Finished:
+		if err := t.commit(st.End, r.outputs(t)); err != nil {
+			r.fail(&Failure{Cause: CauseInternal, Err: internalError(err)})
+		}
+	case Failed, Canceled, Aborted:
+		f := st.Failure
+		if f == nil {
+			f = &Failure{Cause: CauseInternal, Err: internalError(fmt.Errorf("task %s ended as %s", st.Task, st.State))}
+		}
+		r.fail(f)
+	}
+	return true
+}
+
+// fail keeps the first failure: later ones are usually its consequence.
+func (r *Run) fail(f *Failure) {
+	if r.Failure == nil {
+		r.Failure = f
+	}
+}
+
+// Lose notes that a node is gone. It returns whether the run needed it.
+func (r *Run) Lose(node string, f *Failure) bool {
+	for _, s := range r.Stages {
+		for _, t := range s.Tasks {
+			if t.Node == node {
+				r.fail(f)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// commit accepts a finished attempt after checking its end message (rule 1).
+func (t *Task) commit(end *End, partitions int) error {
+	if end == nil {
+		return fmt.Errorf("task %s finished without an end message", t.ID)
+	}
+	want := make([]int64, len(t.Splits))
+	for i, s := range t.Splits {
+		want[i] = s.ID
+	}
+	got := slices.Sorted(slices.Values(end.Splits))
+	slices.Sort(want)
+	if !slices.Equal(want, got) {
+		return fmt.Errorf("task %s consumed %d splits that are not the %d it was handed", t.ID, len(got), len(want))
+	}
+	if len(end.Partitions) != partitions {
+		return fmt.Errorf("task %s wrote %d partitions of %d", t.ID, len(end.Partitions), partitions)
+	}
+	t.Committed = true
+	return nil
+}
+
+// outputs is the number of partitions that a task writes.
+func (r *Run) outputs(t *Task) int {
+	return r.OutputPartitions(r.Stages[t.ID.Stage.Fragment].Fragment)
+}
+
+// OutputPartitions is the number of partitions of a fragment's output.
+func (r *Run) OutputPartitions(f *plan.Fragment) int {
+	if f.Output.Kind == plan.Hash || f.Output.Kind == plan.RoundRobin {
+		return r.Partitions
+	}
+	return 1
+}
+
+// Done reports whether every task of the stage is committed and none will be
+// added.
+func (s *Stage) Done() bool {
+	return s.Complete && !slices.ContainsFunc(s.Tasks, func(t *Task) bool { return !t.Committed })
+}
+
+// Result returns the root task once it is committed.
+func (r *Run) Result() *Task {
+	root := r.Stages[0]
+	if !root.Done() || len(root.Tasks) != 1 {
+		return nil
+	}
+	return root.Tasks[0]
+}
