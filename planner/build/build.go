@@ -85,7 +85,10 @@ func (b *builder) query(q *analyzer.Query, root bool) (plan.Node, error) {
 	}
 	limited := q.Limit >= 0 || q.Offset > 0
 	if q.WithTies {
-		return nil, qerr.NotSupported(qerr.Pos{}, "FETCH FIRST … WITH TIES")
+		if n, err = b.withTies(n, q); err != nil {
+			return nil, err
+		}
+		limited = false
 	}
 	if len(q.OrderBy) > 0 && (root || limited) {
 		n = &plan.Sort{Input: n, Keys: sortKeys(q.OrderBy)}

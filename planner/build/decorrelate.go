@@ -119,11 +119,12 @@ func (b *builder) single(a *apply, p *pulled) (n plan.Node, ok bool, err error) 
 // singleGrouped joins with the right side grouped by the columns that the left
 // side is compared with; a group of several rows fails if a left row meets it.
 func (b *builder) singleGrouped(a *apply, p *pulled) (n plan.Node, ok bool, err error) {
-	eq, ok := b.equalKeys(p, idsOf(a.left.Outputs()))
+	right, names := b.clone(p.node) // the result takes the columns' own IDs
+	renamed := &pulled{node: right, conds: each(p.conds, names.expr)}
+	eq, ok := b.equalKeys(renamed, idsOf(a.left.Outputs()))
 	if !ok {
 		return nil, false, nil
 	}
-	values := a.right.Outputs()
 	agg := &plan.Aggregate{Input: eq.node, Keys: eq.keys}
 	count, err := b.aggregate("count", nil)
 	if err != nil {
@@ -131,20 +132,21 @@ func (b *builder) singleGrouped(a *apply, p *pulled) (n plan.Node, ok bool, err 
 	}
 	agg.Aggs = append(agg.Aggs, count)
 	var back []plan.Assignment
-	for _, v := range values {
-		if idsOf(eq.keys)[v.ID] {
-			continue // a key has its value already
+	for _, v := range a.right.Outputs() {
+		inner := names.column(v)
+		if !idsOf(eq.keys)[inner.ID] { // a key has its value already
+			one, err := b.aggregate("arbitrary", nil, inner)
+			if err != nil {
+				return nil, false, err
+			}
+			agg.Aggs = append(agg.Aggs, one)
+			inner = one.Column
 		}
-		one, err := b.aggregate("arbitrary", nil, v)
-		if err != nil {
-			return nil, false, err
-		}
-		agg.Aggs = append(agg.Aggs, one)
-		back = append(back, plan.Assignment{Column: v, Expr: one.Column.Ref()})
+		back = append(back, plan.Assignment{Column: v, Expr: inner.Ref()})
 	}
 	j := b.equiJoin(plan.LeftJoin, a.left, agg, eq.conds)
-	tooMany := coalesce(compare(function.OpLe, count.Column.Ref(), number(1)), constTrue())
-	return with(filtered(j, failUnless(tooMany)), back...), true, nil
+	one := coalesce(compare(function.OpLe, count.Column.Ref(), number(1)), constTrue())
+	return with(filtered(j, failUnless(one)), back...), true, nil
 }
 
 // testOne is EXISTS or IN of a right side that always has one row: the row is
