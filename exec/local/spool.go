@@ -69,6 +69,18 @@ func (s *spool) publish(c *spoolChunk) bool {
 	return true
 }
 
+// wanted reports whether anybody still reads.
+func (s *spool) wanted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.readers {
+		if r.open > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // unref gives back one reader's claim to a chunk. The caller holds mu.
 func (s *spool) unref(c *spoolChunk) {
 	if c.refs--; c.refs == 0 {
