@@ -32,6 +32,8 @@ type File struct {
 	// page indexes often lie there.
 	tail   []byte
 	tailAt int64
+
+	dicts dictCounts
 }
 
 const (

@@ -16,9 +16,27 @@ type pageHeader struct {
 	size         int  // bytes of the header itself
 }
 
-// readPageHeader parses the header at the start of b.
-func readPageHeader(b []byte) (h pageHeader, err error) {
-	h = pageHeader{kind: -1, rows: -1, packed: true, values: -1}
+// readPageHeader parses the header at the start of b and checks it against
+// what follows.
+func readPageHeader(b []byte) (pageHeader, error) {
+	h := parsePageHeader(b)
+	switch {
+	case h.size == 0:
+		return h, corrupt("a page header is damaged")
+	case h.compressed > len(b)-h.size:
+		return h, corrupt("a page of %d bytes goes beyond the column's data", h.compressed)
+	case h.kind != pageIndex && h.values < 0:
+		return h, corrupt("a page header says nothing about the page's values")
+	case h.kind == pageDataV2 && h.defLen+h.repLen > min(h.compressed, h.uncompressed):
+		return h, corrupt("a page's levels are larger than the page")
+	}
+	return h, nil
+}
+
+// parsePageHeader parses the header at the start of b; its size is 0 if it is
+// damaged.
+func parsePageHeader(b []byte) pageHeader {
+	h := pageHeader{kind: -1, rows: -1, packed: true, values: -1}
 	t := &thrift{b: b}
 	t.structure(wireStruct, func(id int, wire byte) bool {
 		switch id {
@@ -39,20 +57,10 @@ func readPageHeader(b []byte) (h pageHeader, err error) {
 		}
 		return true
 	})
-	h.size = t.pos
-	if t.bad {
-		return h, corrupt("a page header is damaged")
+	if !t.bad {
+		h.size = t.pos
 	}
-	if h.compressed > len(b)-h.size {
-		return h, corrupt("a page of %d bytes goes beyond the column's data", h.compressed)
-	}
-	if h.kind != pageIndex && h.values < 0 {
-		return h, corrupt("a page header says nothing about the page's values")
-	}
-	if h.kind == pageDataV2 && h.defLen+h.repLen > min(h.compressed, h.uncompressed) {
-		return h, corrupt("a page's levels are larger than the page")
-	}
-	return h, nil
+	return h
 }
 
 func (h *pageHeader) dataField(t *thrift, id int, wire byte) bool {
