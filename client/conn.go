@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 )
 
@@ -258,12 +257,4 @@ func named(args []driver.Value) []driver.NamedValue {
 		out[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
 	}
 	return out
-}
-
-// Host returns the host and port of a base URL, for messages.
-func Host(baseURL string) string {
-	if u, err := url.Parse(baseURL); err == nil && u.Host != "" {
-		return u.Host
-	}
-	return baseURL
 }

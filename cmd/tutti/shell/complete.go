@@ -7,15 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-)
 
-// candidate is one way to go on with a word.
-type candidate struct {
-	text  string // replaces the word
-	show  string // in the list
-	about string // what it is, such as a column's type
-	kind  string // candidates are grouped by it
-}
+	"github.com/tuttidb/tutti/cmd/tutti/shell/lineedit"
+)
 
 // How long the server may take to answer for a completion, and how long its
 // answers (and its failures) are believed.
@@ -93,7 +87,7 @@ var (
 
 // complete returns the word before the cursor and what it could become. head
 // is the input up to the cursor, tail what follows it.
-func (c *completer) complete(head, tail string) (word string, items []candidate) {
+func (c *completer) complete(head, tail string) (word string, items []lineedit.Candidate) {
 	if strings.HasPrefix(strings.TrimSpace(head), `\`) {
 		return c.completeCommand(strings.TrimLeft(head, " \t\n"))
 	}
@@ -119,18 +113,18 @@ func (c *completer) complete(head, tail string) (word string, items []candidate)
 	return word, matching(items, word)
 }
 
-func (c *completer) completeCommand(head string) (string, []candidate) {
+func (c *completer) completeCommand(head string) (string, []lineedit.Candidate) {
 	name, arg, hasArg := strings.Cut(head, " ")
-	var items []candidate
+	var items []lineedit.Candidate
 	switch {
 	case !hasArg:
 		for _, m := range metaCommands() {
-			items = append(items, candidate{text: m.names[0], show: m.names[0], about: m.help, kind: "commands"})
+			items = append(items, lineedit.Candidate{Text: m.names[0], Show: m.names[0], About: m.help})
 		}
 		return name, matching(items, name)
 	case name == `\mode` || name == `\format`:
 		for _, f := range Formats() {
-			items = append(items, candidate{text: string(f), show: string(f), kind: "formats"})
+			items = append(items, lineedit.Candidate{Text: string(f), Show: string(f)})
 		}
 	case name == `\d`:
 		items = c.relations(arg)
@@ -141,23 +135,23 @@ func (c *completer) completeCommand(head string) (string, []candidate) {
 }
 
 // matching keeps the candidates that begin like word, each text once.
-func matching(items []candidate, word string) []candidate {
+func matching(items []lineedit.Candidate, word string) []lineedit.Candidate {
 	seen := map[string]bool{}
-	return slices.DeleteFunc(items, func(it candidate) bool {
-		drop := seen[it.text] || len(it.text) < len(word) || !strings.EqualFold(it.text[:len(word)], word)
-		seen[it.text] = true
+	return slices.DeleteFunc(items, func(it lineedit.Candidate) bool {
+		drop := seen[it.Text] || len(it.Text) < len(word) || !strings.EqualFold(it.Text[:len(word)], word)
+		seen[it.Text] = true
 		return drop
 	})
 }
 
 // names turns the first column of an answer into candidates behind a
 // qualifier such as "tpch.".
-func names(rows [][]string, qualifier, kind string) []candidate {
-	out := make([]candidate, 0, len(rows))
+func names(rows [][]string, qualifier string) []lineedit.Candidate {
+	out := make([]lineedit.Candidate, 0, len(rows))
 	for _, r := range rows {
-		it := candidate{text: qualifier + quoteName(r[0]), show: r[0], kind: kind}
+		it := lineedit.Candidate{Text: qualifier + quoteName(r[0]), Show: r[0]}
 		if len(r) > 1 {
-			it.about = r[1]
+			it.About = r[1]
 		}
 		out = append(out, it)
 	}
@@ -213,38 +207,38 @@ func (c *completer) tables(catalog, schema string) [][]string {
 }
 
 // relations are candidates where a table is due.
-func (c *completer) relations(word string) []candidate {
+func (c *completer) relations(word string) []lineedit.Candidate {
 	catalog, schema := c.backend.Namespace()
 	parts, q := qualifier(word)
 	switch len(parts) {
 	case 0:
-		return append(names(c.tables(catalog, schema), "", "tables"), c.namespaces(word)...)
+		return append(names(c.tables(catalog, schema), ""), c.namespaces(word)...)
 	case 1:
-		return append(names(c.tables(catalog, parts[0]), q, "tables"), names(c.schemas(parts[0]), q, "schemas")...)
+		return append(names(c.tables(catalog, parts[0]), q), names(c.schemas(parts[0]), q)...)
 	case 2:
-		return names(c.tables(parts[0], parts[1]), q, "tables")
+		return names(c.tables(parts[0], parts[1]), q)
 	}
 	return nil
 }
 
 // namespaces are candidates where a catalog or schema is due.
-func (c *completer) namespaces(word string) []candidate {
+func (c *completer) namespaces(word string) []lineedit.Candidate {
 	catalog, _ := c.backend.Namespace()
 	parts, q := qualifier(word)
 	switch len(parts) {
 	case 0:
-		return append(names(c.schemas(catalog), "", "schemas"), names(c.catalogs(), "", "catalogs")...)
+		return append(names(c.schemas(catalog), ""), names(c.catalogs(), "")...)
 	case 1:
-		return names(c.schemas(parts[0]), q, "schemas")
+		return names(c.schemas(parts[0]), q)
 	}
 	return nil
 }
 
 // columns are candidates from the tables that the statement names. Behind a
 // dot only those of the table or alias before it.
-func (c *completer) columns(text, word string) []candidate {
+func (c *completer) columns(text, word string) []lineedit.Candidate {
 	parts, q := qualifier(word)
-	var out []candidate
+	var out []lineedit.Candidate
 	for _, m := range tableRef.FindAllStringSubmatch(text, 8) {
 		path := strings.Split(m[1], ".")
 		table, alias := unquoteName(path[len(path)-1]), unquoteName(m[2])
@@ -253,7 +247,7 @@ func (c *completer) columns(text, word string) []candidate {
 				continue
 			}
 		}
-		out = append(out, names(c.columnsOf(path), q, "columns")...)
+		out = append(out, names(c.columnsOf(path), q)...)
 	}
 	return out
 }
@@ -275,32 +269,32 @@ func (c *completer) columnsOf(path []string) [][]string {
 }
 
 // functions are offered from the second letter on: there are hundreds.
-func (c *completer) functions(word string) []candidate {
+func (c *completer) functions(word string) []lineedit.Candidate {
 	if len(word) < 2 {
 		return nil
 	}
-	var out []candidate
+	var out []lineedit.Candidate
 	for _, r := range c.ask("SHOW FUNCTIONS") {
 		if name := r[0]; plainName.MatchString(name) {
-			out = append(out, candidate{text: name + "(", show: name, kind: "functions"})
+			out = append(out, lineedit.Candidate{Text: name + "(", Show: name})
 		}
 	}
 	return out
 }
 
 // keywordCandidates follow the case in which the word is being written.
-func keywordCandidates(word string) []candidate {
+func keywordCandidates(word string) []lineedit.Candidate {
 	if word == "" {
 		return nil
 	}
 	lower := word != strings.ToUpper(word)
-	out := make([]candidate, 0, len(keywords))
+	out := make([]lineedit.Candidate, 0, len(keywords))
 	for k := range keywords {
 		if lower {
 			k = strings.ToLower(k)
 		}
-		out = append(out, candidate{text: k, show: k, kind: "keywords"})
+		out = append(out, lineedit.Candidate{Text: k, Show: k})
 	}
-	slices.SortFunc(out, func(a, b candidate) int { return strings.Compare(a.text, b.text) })
+	slices.SortFunc(out, func(a, b lineedit.Candidate) int { return strings.Compare(a.Text, b.Text) })
 	return out
 }

@@ -101,7 +101,7 @@ func TestComplete(t *testing.T) {
 		word, items := newCompleter(newFakeBackend()).complete(tc.head, tc.tail)
 		var got []string
 		for _, it := range items {
-			got = append(got, it.text)
+			got = append(got, it.Text)
 		}
 		want := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(tc.want, "NATURAL:", ""), ":", ""), `"Odd Name"`, `"Odd~Name"`))
 		for i := range want {
@@ -139,20 +139,6 @@ func TestCompletionAsksOnceAWhile(t *testing.T) {
 	c.forget()
 	if got := asks(); got != 2 {
 		t.Errorf("after forget: %d questions", got)
-	}
-}
-
-func TestCompletionsForTheEditor(t *testing.T) {
-	c := newCompleter(newFakeBackend())
-	line := []rune("SELECT count( FROM customer")
-	got := readlineCompletions(c, line, len("SELECT count("))
-	if got.PREFIX != "count(" {
-		t.Errorf("prefix %q", got.PREFIX)
-	}
-	line = []rune("SELECT é, na FROM customer")
-	got = readlineCompletions(c, line, len([]rune("SELECT é, na")))
-	if got.PREFIX != "na" {
-		t.Errorf("prefix %q", got.PREFIX)
 	}
 }
 

@@ -4,90 +4,65 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"os"
 	"strings"
-	"unicode"
 
-	"github.com/reeflective/readline"
-	"github.com/reeflective/readline/inputrc"
+	"golang.org/x/term"
+
+	"github.com/tuttidb/tutti/cmd/tutti/shell/lineedit"
 )
 
 // lineEditor is full editing on the process's terminal.
-type lineEditor struct {
-	rl     *readline.Shell
-	prompt string
-}
+type lineEditor struct{ *lineedit.Editor }
 
-func newLineEditor(h *history, c *completer, color bool) *lineEditor {
-	e := &lineEditor{rl: readline.NewShell(inputrc.WithApp("tutti"))}
-	e.rl.Prompt.Primary(func() string { return e.prompt })
-	e.rl.Prompt.Secondary(func() string { return "    -> " })
-	e.rl.AcceptMultiline = func(line []rune) bool { return isComplete(string(line)) }
-	e.rl.Completer = func(line []rune, cursor int) readline.Completions { return readlineCompletions(c, line, cursor) }
-	e.rl.History.Delete()
-	e.rl.History.Add("history", h)
+func newLineEditor(in *os.File, out io.Writer, h *history, c *completer, color bool) lineEditor {
+	cfg := lineedit.Config{
+		In: in, Out: out, History: h, Done: isComplete, Complete: c.complete,
+		Raw: func() (func() error, error) {
+			state, err := term.MakeRaw(int(in.Fd()))
+			if err != nil {
+				return nil, err
+			}
+			return func() error { return term.Restore(int(in.Fd()), state) }, nil
+		},
+		Size: func() (columns, rows int) {
+			columns, rows, err := term.GetSize(int(in.Fd()))
+			if err != nil {
+				return 0, 0
+			}
+			return columns, rows
+		},
+	}
 	if color {
-		e.rl.SyntaxHighlighter = func(line []rune) string { return highlight(string(line)) }
+		cfg.Styles = highlight
 	}
-	for name, value := range map[string]any{
-		// Asking the terminal for its cursor hangs on those that do not answer.
-		"cursor-position-probe":  false,
-		"completion-ignore-case": true,
-		"multiline-column":       false,
-		// Tab first goes as far as all candidates agree, then lists them.
-		"menu-complete-display-prefix": true,
-	} {
-		_ = e.rl.Config.Set(name, value) // names are the library's own
-	}
-	return e
+	return lineEditor{lineedit.New(cfg)}
 }
 
-func (e *lineEditor) read(prompt string) (string, error) {
-	e.prompt = prompt
-	text, err := e.rl.Readline()
-	if errors.Is(err, readline.ErrInterrupt) {
+func (e lineEditor) read(prompt string) (string, error) {
+	text, err := e.Read(prompt)
+	if errors.Is(err, lineedit.ErrInterrupted) {
 		err = errInterrupted
 	}
 	return text, err
-}
-
-// readlineCompletions hands candidates to the editor. It completes words
-// between spaces, so what stands before the SQL word, as in count(na, goes
-// into prefix and values.
-func readlineCompletions(c *completer, line []rune, cursor int) readline.Completions {
-	head := string(line[:cursor])
-	word, items := c.complete(head, string(line[cursor:]))
-	before := ""
-	if word == "" {
-		before = head[strings.LastIndexAny(head, " \t\n")+1:]
-	}
-	if strings.ContainsFunc(before+word, func(r rune) bool { return r > unicode.MaxASCII }) {
-		return readline.Completions{} // the editor counts a prefix in bytes but moves by characters
-	}
-	values := make([]readline.Completion, len(items))
-	for i, it := range items {
-		values[i] = readline.Completion{Value: before + it.text, Display: it.show, Description: it.about, Tag: it.kind}
-	}
-	out := readline.CompleteRaw(values)
-	out.PREFIX = before + word
-	return out
 }
 
 // plainEditor reads lines as they are, for input that is no terminal of its
 // own and for terminals that cannot move the cursor.
 type plainEditor struct {
 	in      *bufio.Reader
-	screen  *screen
+	out     io.Writer
 	history *history
 }
 
-func newPlainEditor(in io.Reader, s *screen, h *history) *plainEditor {
-	return &plainEditor{in: bufio.NewReader(in), screen: s, history: h}
+func newPlainEditor(in io.Reader, out io.Writer, h *history) *plainEditor {
+	return &plainEditor{in: bufio.NewReader(in), out: out, history: h}
 }
 
 func (e *plainEditor) read(prompt string) (string, error) {
 	var text strings.Builder
 	for {
-		if _, err := e.screen.Write([]byte(prompt)); err != nil {
+		if _, err := io.WriteString(e.out, prompt); err != nil {
 			return "", err
 		}
 		line, err := e.in.ReadString('\n')
@@ -98,8 +73,7 @@ func (e *plainEditor) read(prompt string) (string, error) {
 		case err != nil && err != io.EOF:
 			return "", err
 		case err == io.EOF || isComplete(text.String()):
-			_, err := e.history.Write(text.String())
-			return text.String(), err
+			return text.String(), e.history.Add(text.String())
 		}
 		prompt = "    -> "
 	}

@@ -23,53 +23,44 @@ func wordSet(words string) map[string]bool {
 	return set
 }
 
-// highlight colors keywords, strings and comments of an input.
-func highlight(text string) string {
-	var b strings.Builder
-	var sp splitter
-	wordStart := -1
-	flush := func(end int) {
-		if wordStart < 0 {
-			return
+// highlight gives each code point of an input its color: keywords, strings
+// and comments have one, the rest is plain.
+func highlight(text string) []string {
+	bytes := make([]string, len(text))
+	fill := func(from, to int, style string) {
+		for i := from; i < to; i++ {
+			bytes[i] = style
 		}
-		word := text[wordStart:end]
-		if keywords[strings.ToUpper(word)] {
-			word = blue + word + reset
-		}
-		b.WriteString(word)
-		wordStart = -1
 	}
-	for i := 0; i < len(text); i++ {
-		c, was := text[i], sp.state
+	var sp splitter
+	for i := 0; i < len(text); {
+		if sp.state == inCode && isWordByte(text[i]) {
+			word := i
+			for i < len(text) && isWordByte(text[i]) {
+				i++
+			}
+			if keywords[strings.ToUpper(text[word:i])] {
+				fill(word, i, blue)
+			}
+			continue
+		}
+		was, n := sp.state, 1
 		next := byte(0)
 		if i+1 < len(text) {
 			next = text[i+1]
 		}
-		if was == inCode && isWordByte(c) {
-			if wordStart < 0 {
-				wordStart = i
-			}
-			continue
+		if sp.step(text[i], next) {
+			n = 2
 		}
-		flush(i)
-		two := sp.step(c, next)
-		if was == inCode && sp.state != inCode {
-			b.WriteString(stateColor(sp.state))
-		}
-		b.WriteByte(c)
-		if two {
-			i++
-			b.WriteByte(next)
-		}
-		if was != inCode && sp.state == inCode {
-			b.WriteString(reset)
-		}
+		// A delimiter belongs to what it begins and to what it ends.
+		fill(i, i+n, stateColor(max(was, sp.state)))
+		i += n
 	}
-	flush(len(text))
-	if sp.state != inCode {
-		b.WriteString(reset)
+	out := make([]string, 0, len(text))
+	for i := range text {
+		out = append(out, bytes[i])
 	}
-	return b.String()
+	return out
 }
 
 func stateColor(s splitState) string {

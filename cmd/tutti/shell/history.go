@@ -81,34 +81,28 @@ func (h *history) rewrite() error {
 	return os.Rename(tmp, h.file)
 }
 
-// Write adds an input, unless it is empty or the same as the last.
-func (h *history) Write(line string) (int, error) {
-	line = strings.TrimSpace(line)
-	if line == "" || (len(h.items) > 0 && h.items[len(h.items)-1] == line) {
-		return len(h.items), nil
-	}
-	h.items = append(h.items, line)
-	if h.file == "" {
-		return len(h.items), nil
-	}
-	f, err := os.OpenFile(h.file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return len(h.items), err
-	}
-	_, err = f.WriteString(jsonString(line) + "\n")
-	return len(h.items), errors.Join(err, f.Close())
-}
-
-// GetLine returns the input at a place, 0 being the oldest.
-func (h *history) GetLine(i int) (string, error) {
-	if i < 0 || i >= len(h.items) {
-		return "", fmt.Errorf("no history entry %d", i)
-	}
-	return h.items[i], nil
-}
-
 // Len returns the number of inputs.
 func (h *history) Len() int { return len(h.items) }
 
-// Dump returns all inputs.
-func (h *history) Dump() any { return h.items }
+// At returns the input at a place, 0 being the oldest.
+func (h *history) At(i int) string { return h.items[i] }
+
+// Add keeps an input, unless it is empty or the same as the last. An input
+// that the file does not take is kept all the same, for this run.
+func (h *history) Add(text string) error {
+	text = strings.TrimSpace(text)
+	if text == "" || (len(h.items) > 0 && h.items[len(h.items)-1] == text) {
+		return nil
+	}
+	h.items = append(h.items, text)
+	if h.file == "" {
+		return nil
+	}
+	f, err := os.OpenFile(h.file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		h.file = "" // say so once, not after every input
+		return fmt.Errorf("history: %w", err)
+	}
+	_, err = f.WriteString(jsonString(text) + "\n")
+	return errors.Join(err, f.Close())
+}

@@ -46,12 +46,14 @@ func (s *shell) loop(ctx context.Context) error {
 	return nil
 }
 
-// newEditor picks full line editing where the terminal can do it.
+// newEditor picks full line editing where the terminal can do it. Editors
+// write to Out directly: the screen is for what runs between two inputs, and
+// need not know of half lines that the user's Enter ends.
 func (s *shell) newEditor() editor {
-	if s.o.In == io.Reader(os.Stdin) && isTerminal(os.Stdin) && os.Getenv("TERM") != "dumb" {
-		return newLineEditor(s.history, s.complete, s.o.Color)
+	if in, ok := s.o.In.(*os.File); ok && isTerminal(in) && os.Getenv("TERM") != "dumb" {
+		return newLineEditor(in, s.o.Out, s.history, s.complete, s.o.Color)
 	}
-	return newPlainEditor(s.o.In, s.screen, s.history)
+	return newPlainEditor(s.o.In, s.o.Out, s.history)
 }
 
 func (s *shell) prompt() string {

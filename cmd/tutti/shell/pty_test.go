@@ -52,7 +52,7 @@ var escapes = regexp.MustCompile(`\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][A-Z0-9]|[=>78]
 func startTerminal(t *testing.T, server, history string) *terminal {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+server, childEnv+"_HISTORY="+history, "TERM=xterm-256color", "INPUTRC=/dev/null", "HOME="+filepath.Dir(history))
+	cmd.Env = append(os.Environ(), childEnv+"="+server, childEnv+"_HISTORY="+history, "TERM=xterm-256color", "HOME="+filepath.Dir(history))
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func (s *terminal) copy() {
 func (s *terminal) shown() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return escapes.ReplaceAllString(strings.ReplaceAll(s.text.String(), "\r\n", "\n"), "")
+	return strings.ReplaceAll(escapes.ReplaceAllString(s.text.String(), ""), "\r", "")
 }
 
 // wait waits until text shows up after what earlier waits found.
