@@ -61,7 +61,7 @@ var lattice = map[string]string{
 
 	"coordinator/query":    "planner/plan",
 	"coordinator/schedule": "coordinator/query",
-	"coordinator/cluster":  "proto/tutti/v1 coordinator/schedule planner/plancodec",
+	"coordinator/cluster":  "exchange coordinator/schedule planner/plancodec",
 	"coordinator/meta":     "proto/tutti/v1",
 	"coordinator":          "sql/parser planner planner/plancodec exchange coordinator/schedule coordinator/cluster coordinator/meta",
 	"coordinator/server":   "coordinator",

@@ -1,0 +1,156 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/coordinator/query"
+	"github.com/tuttidb/tutti/coordinator/schedule"
+	"github.com/tuttidb/tutti/exchange"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/planner/plancodec"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// update turns a scheduler's update into its message.
+func (c *Client) update(u schedule.Update) (*pb.TaskUpdate, error) {
+	m := &pb.TaskUpdate{Number: u.Number, Inputs: &pb.Inputs{}}
+	for _, s := range u.Splits {
+		m.Splits = append(m.Splits, &pb.Split{
+			Id: s.ID, Scan: int32(s.Scan), Payload: s.Payload, Affinity: s.Affinity, Bytes: s.Bytes, Rows: s.Rows,
+		})
+	}
+	for _, n := range u.NoMore {
+		m.NoMore = append(m.NoMore, int32(n))
+	}
+	for _, s := range u.Sources {
+		m.Inputs.Sources = append(m.Inputs.Sources, &pb.Source{
+			Task: exchange.TaskToProto(s.Task), Address: c.addresses[s.Node], Committed: s.Committed, Frames: s.End.Frames, Rows: s.End.Rows,
+		})
+	}
+	for _, f := range u.Complete {
+		m.Inputs.Complete = append(m.Inputs.Complete, int32(f))
+	}
+	for _, f := range u.Filters {
+		p, err := filterToProto(f)
+		if err != nil {
+			return nil, err
+		}
+		m.Filters = append(m.Filters, p)
+	}
+	return m, nil
+}
+
+func filterToProto(p query.FilterPart) (*pb.DynamicFilter, error) {
+	f := p.Filter
+	m := &pb.DynamicFilter{Id: int32(p.ID), Empty: f.Empty}
+	var err error
+	encode := func(v any) (d *pb.Datum) {
+		if v != nil && err == nil {
+			d, err = plancodec.EncodeDatum(v)
+		}
+		return d
+	}
+	m.Min, m.Max = encode(f.Min), encode(f.Max)
+	for _, v := range f.Values {
+		m.Values = append(m.Values, encode(v))
+	}
+	for _, w := range f.Bloom {
+		m.Bloom = binary.LittleEndian.AppendUint64(m.Bloom, w)
+	}
+	return m, err
+}
+
+func filterFromProto(m *pb.DynamicFilter) (query.FilterPart, error) {
+	f := &connectors.DynamicFilter{Empty: m.Empty}
+	var err error
+	decode := func(d *pb.Datum) (v any) {
+		if d != nil && err == nil {
+			v, err = plancodec.DecodeDatum(d)
+		}
+		return v
+	}
+	f.Min, f.Max = decode(m.Min), decode(m.Max)
+	for _, v := range m.Values {
+		f.Values = append(f.Values, decode(v))
+	}
+	for b := m.Bloom; len(b) >= 8; b = b[8:] {
+		f.Bloom = append(f.Bloom, binary.LittleEndian.Uint64(b))
+	}
+	return query.FilterPart{ID: plan.DynamicID(m.Id), Filter: f}, err
+}
+
+// taskStates maps the message's states to ours.
+var taskStates = map[pb.TaskState]query.TaskState{
+	pb.TaskState_TASK_STATE_PLANNED: query.Planned, pb.TaskState_TASK_STATE_RUNNING: query.Running,
+	pb.TaskState_TASK_STATE_FLUSHING: query.Flushing, pb.TaskState_TASK_STATE_FINISHED: query.Finished,
+	pb.TaskState_TASK_STATE_CANCELED: query.Canceled, pb.TaskState_TASK_STATE_ABORTED: query.Aborted,
+	pb.TaskState_TASK_STATE_FAILED: query.Failed,
+}
+
+func statusFromProto(m *pb.TaskStatus) (query.Status, error) {
+	state, ok := taskStates[m.State]
+	if !ok || m.Task == nil {
+		return query.Status{}, fmt.Errorf("task status in unknown state %v", m.State)
+	}
+	st := query.Status{
+		Task: exchange.TaskFromProto(m.Task), Version: m.Version, State: state,
+		CPU: time.Duration(m.CpuNanos), Wall: time.Duration(m.WallNanos),
+		MemoryUsed: m.MemoryUsed, MemoryPeak: m.MemoryPeak, SpilledBytes: m.SpilledBytes,
+		QueuedSplits: int(m.QueuedSplits), RunningSplits: int(m.RunningSplits), DoneSplits: int(m.DoneSplits),
+		OutputBytes: m.OutputBytes, OutputRows: m.OutputRows,
+	}
+	if m.Failure != nil {
+		st.Failure = failureFromProto(m.Failure)
+	}
+	if m.End != nil {
+		st.End = &query.End{Splits: m.End.Splits}
+		for _, p := range m.End.Partitions {
+			st.End.Partitions = append(st.End.Partitions, query.PartitionEnd{Frames: p.Frames, Rows: p.Rows, Bytes: p.Bytes})
+		}
+	}
+	for _, o := range m.Operators {
+		st.Operators = append(st.Operators, figuresFromProto(o))
+	}
+	for _, f := range m.Filters {
+		p, err := filterFromProto(f)
+		if err != nil {
+			return st, fmt.Errorf("dynamic filter %d of task %s: %w", f.Id, st.Task, err)
+		}
+		st.Filters = append(st.Filters, p)
+	}
+	return st, nil
+}
+
+// causes maps the message's causes to ours.
+var causes = map[pb.Failure_Cause]query.Cause{
+	pb.Failure_CAUSE_USER: query.CauseUser, pb.Failure_CAUSE_OUT_OF_MEMORY: query.CauseOutOfMemory,
+	pb.Failure_CAUSE_LOST_OUTPUT: query.CauseLostOutput, pb.Failure_CAUSE_STORAGE: query.CauseStorage,
+	pb.Failure_CAUSE_CANCELED: query.CauseCanceled, pb.Failure_CAUSE_INTERNAL: query.CauseInternal,
+	pb.Failure_CAUSE_NODE: query.CauseNode,
+}
+
+func failureFromProto(m *pb.Failure) *query.Failure {
+	f := &query.Failure{
+		Cause: causes[m.Cause], Retryable: m.Retryable,
+		Err: &qerr.Error{
+			Code:    qerr.Code{Number: int(m.Code), Name: m.Name, Kind: qerr.Kind(m.Kind)},
+			Message: m.Message, Pos: qerr.Pos{Line: int(m.Line), Column: int(m.Column)}, Retryable: m.Retryable,
+		},
+	}
+	if m.Lost != nil {
+		f.Lost = exchange.TaskFromProto(m.Lost)
+	}
+	return f
+}
+
+func figuresFromProto(o *pb.OperatorStats) query.Figures {
+	return query.Figures{
+		Node: plan.NodeID(o.Node), Part: o.Name, RowsIn: o.RowsIn, RowsOut: o.RowsOut, BytesOut: o.BytesOut,
+		Nanos: o.Nanos, BlockedNanos: o.BlockedNanos, PeakBytes: o.PeakBytes, SpilledBytes: o.SpilledBytes,
+		PhysicalBytes: o.PhysicalBytes, PhysicalRows: o.PhysicalRows, Groups: o.Groups, GroupsSkipped: o.GroupsSkipped,
+	}
+}

@@ -1,0 +1,254 @@
+// Package cluster is what a coordinator knows of its workers and how it talks
+// to them: the Registry of those that have joined and still send heartbeats,
+// and the Client that carries the scheduler's actions to them over gRPC.
+package cluster
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tuttidb/tutti/coordinator/schedule"
+	"github.com/tuttidb/tutti/internal/clock"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// Protocol is the version of the control plane that this build speaks, Oldest
+// the oldest one it still understands: neighboring releases mix.
+const (
+	Protocol = 1
+	Oldest   = 1
+)
+
+// Config is what a Registry needs.
+type Config struct {
+	// Name is the cluster's name, NodeID the coordinator's.
+	Name, NodeID string
+	// Lease is how long a worker may be silent before it counts as gone.
+	Lease time.Duration
+	// Catalogs returns the definitions to send to workers.
+	Catalogs func() *pb.Catalogs
+	// Known reports whether the coordinator knows a query: workers end others.
+	Known func(query string) bool
+	Clock clock.Clock
+	Log   *slog.Logger
+}
+
+// Member is a worker as the registry knows it.
+type Member struct {
+	Hello *pb.Hello
+	// Load is the last heartbeat; never nil.
+	Load     *pb.Heartbeat
+	Joined   time.Time
+	LastSeen time.Time
+	// Gone says why a worker that has left is no longer used; "" while it is.
+	Gone string
+}
+
+// Registry keeps the workers that have joined. It serves the Cluster service
+// and is safe for concurrent use.
+type Registry struct {
+	pb.UnimplementedClusterServer
+	cfg Config
+
+	mu      sync.Mutex
+	members map[string]*member
+	changed chan struct{} // closed and replaced at each change
+}
+
+// member is a joined worker and its stream.
+type member struct {
+	Member
+	end  chan struct{} // closed when the worker is gone
+	once sync.Once
+}
+
+// New returns a registry without workers.
+func New(cfg Config) *Registry {
+	return &Registry{cfg: cfg, members: map[string]*member{}, changed: make(chan struct{})}
+}
+
+// Register adds the Cluster service to a gRPC server.
+func (r *Registry) Register(s grpc.ServiceRegistrar) { pb.RegisterClusterServer(s, r) }
+
+// Join serves one worker's stream; see control.proto.
+func (r *Registry) Join(stream pb.Cluster_JoinServer) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	hello := first.GetHello()
+	if hello == nil || hello.NodeId == "" || hello.Address == "" {
+		return status.Error(codes.InvalidArgument, "a worker's first message is its hello, with node id and address")
+	}
+	if hello.Protocol < Oldest || hello.Oldest > Protocol {
+		return status.Errorf(codes.FailedPrecondition, "worker %s speaks protocol %d (oldest %d), this coordinator %d (oldest %d): upgrade one of them",
+			hello.NodeId, hello.Protocol, hello.Oldest, Protocol, Oldest)
+	}
+	welcome := &pb.Welcome{Cluster: r.cfg.Name, CoordinatorId: r.cfg.NodeID, LeaseNanos: int64(r.cfg.Lease)}
+	if err := stream.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Welcome{Welcome: welcome}}); err != nil {
+		return err
+	}
+	if err := stream.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Catalogs{Catalogs: r.cfg.Catalogs()}}); err != nil {
+		return err
+	}
+	m := r.add(hello)
+	r.cfg.Log.Info("worker joined", "worker", hello.NodeId, "address", hello.Address, "version", hello.Version)
+	err = r.follow(stream, m)
+	r.remove(m, reason(err))
+	return err
+}
+
+func reason(err error) string {
+	if err == nil || errors.Is(err, io.EOF) {
+		return "left"
+	}
+	return "connection lost: " + status.Convert(err).Message()
+}
+
+// follow reads heartbeats until the stream ends or the lease runs out.
+func (r *Registry) follow(stream pb.Cluster_JoinServer, m *member) error {
+	beats := make(chan error)
+	go func() {
+		for {
+			msg, err := stream.Recv()
+			if err == nil {
+				err = r.heartbeat(stream, m, msg.GetHeartbeat())
+			}
+			select {
+			case beats <- err:
+			case <-stream.Context().Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	lease := time.NewTimer(r.cfg.Lease)
+	defer lease.Stop()
+	for {
+		select {
+		case err := <-beats:
+			if err != nil {
+				return err
+			}
+			lease.Reset(r.cfg.Lease)
+		case <-lease.C:
+			return status.Errorf(codes.DeadlineExceeded, "no heartbeat for %s", r.cfg.Lease)
+		case <-m.end:
+			return status.Error(codes.AlreadyExists, "a newer process has joined under this node id")
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		}
+	}
+}
+
+// heartbeat takes a worker's load and tells it of queries nobody knows.
+func (r *Registry) heartbeat(stream pb.Cluster_JoinServer, m *member, beat *pb.Heartbeat) error {
+	if beat == nil {
+		return nil
+	}
+	r.mu.Lock()
+	turned := m.Load.GetDraining() != beat.Draining
+	m.Load, m.LastSeen = beat, r.cfg.Clock.Now()
+	r.mu.Unlock()
+	if turned {
+		r.notify()
+	}
+	var unknown []string
+	for _, q := range beat.Queries {
+		if !r.cfg.Known(q) {
+			unknown = append(unknown, q)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return stream.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Forget{Forget: &pb.ForgetQueries{Queries: unknown}}})
+}
+
+// add makes a worker a member, in place of any earlier process of its name.
+func (r *Registry) add(hello *pb.Hello) *member {
+	now := r.cfg.Clock.Now()
+	m := &member{Member: Member{Hello: hello, Load: &pb.Heartbeat{}, Joined: now, LastSeen: now}, end: make(chan struct{})}
+	r.mu.Lock()
+	old := r.members[hello.NodeId]
+	r.members[hello.NodeId] = m
+	r.mu.Unlock()
+	if old != nil {
+		old.leave()
+	}
+	r.notify()
+	return m
+}
+
+func (m *member) leave() { m.once.Do(func() { close(m.end) }) }
+
+// remove notes that a worker is gone. It stays listed, as gone, until a
+// worker of its name joins again.
+func (r *Registry) remove(m *member, why string) {
+	r.mu.Lock()
+	m.Gone = why
+	r.mu.Unlock()
+	m.leave()
+	r.notify()
+	r.cfg.Log.Info("worker gone", "worker", m.Hello.NodeId, "reason", why)
+}
+
+func (r *Registry) notify() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// Changed returns a channel that is closed when workers come, go or drain.
+func (r *Registry) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// Members returns all workers, gone ones included, by node id.
+func (r *Registry) Members() []Member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]Member, 0, len(r.members))
+	for _, m := range r.members {
+		out = append(out, m.Member)
+	}
+	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.Hello.NodeId, b.Hello.NodeId) })
+	return out
+}
+
+// Live returns the workers that can take tasks.
+func (r *Registry) Live() []schedule.Node {
+	var out []schedule.Node
+	for _, m := range r.Members() {
+		if m.Gone == "" && !m.Load.GetDraining() {
+			out = append(out, schedule.Node{ID: m.Hello.NodeId, Address: m.Hello.Address, Threads: int(m.Hello.Threads)})
+		}
+	}
+	return out
+}
+
+// Lost returns a channel that is closed when a worker leaves the cluster; nil
+// if it has left already.
+func (r *Registry) Lost(node string) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.members[node]
+	if m == nil || m.Gone != "" {
+		return nil
+	}
+	return m.end
+}
