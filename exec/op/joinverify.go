@@ -58,28 +58,39 @@ func keepEqual(k keyColumn, right *vector.Vector, pr, br []int32, scratch *[]int
 	return keepCompared(k.v, right, pr, br, scratch)
 }
 
-// keepSame compares fixed-width values, without a branch a pair.
+// block is how many pairs are compared before any is kept: comparing has no
+// branch, so that the fetches of a block's build rows overlap.
+const block = 256
+
+// keepSame compares fixed-width values.
 func keepSame[T vector.Fixed](k keyColumn, right *vector.Vector, pr, br []int32) int {
 	a, b := vector.Values[T](k.base), vector.Values[T](right)
+	var same [block]uint8
 	n := 0
-	if k.idx == nil {
-		for i, r := range pr {
-			row := br[i]
-			pr[n], br[n] = r, row
-			if a[r] == b[row] {
-				n++
+	for from := 0; from < len(pr); from += block {
+		p, r := pr[from:min(from+block, len(pr))], br[from:min(from+block, len(pr))]
+		if k.idx == nil {
+			for i := range p {
+				same[i&(block-1)] = boolByte(a[p[i]] == b[r[i]])
+			}
+		} else {
+			for i := range p {
+				same[i&(block-1)] = boolByte(a[k.idx[p[i]]] == b[r[i]])
 			}
 		}
-		return n
-	}
-	for i, r := range pr {
-		row := br[i]
-		pr[n], br[n] = r, row
-		if a[k.idx[r]] == b[row] {
-			n++
+		for i := range p {
+			pr[n], br[n] = p[i], r[i]
+			n += int(same[i&(block-1)])
 		}
 	}
 	return n
+}
+
+func boolByte(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func keepSameBytes(k keyColumn, right *vector.Vector, pr, br []int32) int {
