@@ -66,7 +66,8 @@ var lattice = map[string]string{
 	"coordinator":          "sql/parser planner planner/plancodec exchange coordinator/schedule coordinator/cluster coordinator/meta",
 	"coordinator/server":   "coordinator",
 
-	"client": "",
+	"client":            "",
+	"client/clienttest": "client",
 }
 
 // bans are imports that must not happen even at a distance.
