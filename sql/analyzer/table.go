@@ -114,7 +114,10 @@ func (a *Analyzer) scan(catalog string, t *connectors.Table, n tableName, alias 
 
 // lookup finds a table, once for each name.
 func (a *Analyzer) lookup(n tableName, pos qerr.Pos) (fileTable, error) {
-	key := n.catalog + "\x00" + n.schema + "\x00" + n.written
+	key := n.catalog + "\x00" + n.schema + "\x00" + n.table
+	if n.schema == filesSchema {
+		key = n.catalog + "\x00" + n.schema + "\x00" + n.written // case matters in paths
+	}
 	if f, ok := a.files[key]; ok {
 		return f, nil
 	}
