@@ -3,7 +3,6 @@ package kernel
 import (
 	"math"
 
-	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/sql/function"
 	"github.com/tuttidb/tutti/sql/types"
@@ -480,6 +479,3 @@ func negateInts[T signed]() kern {
 		})
 	}}
 }
-
-// values returns v's data for callers that know it is flat.
-func values[T vector.Fixed](v *vector.Vector) []T { return vector.Values[T](v) }

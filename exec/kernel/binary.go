@@ -15,7 +15,6 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/sql/types"
 )
 
@@ -116,6 +115,3 @@ func randomUUID() types.Int128 {
 	lo := binary.BigEndian.Uint64(b[8:])&^(3<<62) | 2<<62
 	return types.Int128{Hi: int64(hi), Lo: lo}
 }
-
-// bytesOf returns row i of a string vector.
-func bytesOf(v *vector.Vector, i int) []byte { return v.Bytes(i) }

@@ -262,9 +262,9 @@ func castFromDecimal(from, to types.Type) (kern, bool) {
 	case types.BigInt:
 		return decimalToInt[int64](from, "BIGINT"), true
 	case types.Real:
-		return decimalToFloat(from, func(c *call, i int, f float64) { out[float32](c.out)[i] = float32(f) }), true
+		return decimalToReal(from), true
 	case types.Double:
-		return decimalToFloat(from, func(c *call, i int, f float64) { out[float64](c.out)[i] = f }), true
+		return decimalToDouble(from), true
 	}
 	return kern{}, false
 }
@@ -288,24 +288,21 @@ func decimalToInt[R signed](from types.Type, name string) kern {
 	})
 }
 
-func decimalToFloat(from types.Type, put func(c *call, i int, f float64)) kern {
+// decimalToReal divides in 32 bits where the decimal is short, as Trino does.
+func decimalToReal(from types.Type) kern {
+	if from.IsShortDecimal() {
+		div := float32(types.Pow10Int64(from.S))
+		return map1(func(x int64) float32 { return float32(x) / div })
+	}
+	return map1(func(x types.Int128) float32 { return float32(types.DecimalToDouble(x, from.S)) })
+}
+
+func decimalToDouble(from types.Type) kern {
 	if from.IsShortDecimal() {
 		div := float64(types.Pow10Int64(from.S))
-		return kern{eval: func(c *call) error {
-			a := arg[int64](c, 0)
-			return c.each(func(i int) error {
-				put(c, i, float64(a.at(i))/div)
-				return nil
-			})
-		}}
+		return map1(func(x int64) float64 { return float64(x) / div })
 	}
-	return kern{eval: func(c *call) error {
-		a := arg[types.Int128](c, 0)
-		return c.each(func(i int) error {
-			put(c, i, types.DecimalToDouble(a.at(i), from.S))
-			return nil
-		})
-	}}
+	return map1(func(x types.Int128) float64 { return types.DecimalToDouble(x, from.S) })
 }
 
 // castTime casts among dates, times and timestamps, and between strings of

@@ -39,7 +39,7 @@ func formatKernel(compile func(string) (layout, error)) builder {
 		joda := fn.Name == "format_datetime"
 		ls := layouts{compile: compile}
 		return rowKern(func(c *call) func(i int) error {
-			at, formats := momentArg(c), c.bytes(1)
+			at, formats := momentArg(c, true), c.bytes(1)
 			return func(i int) error {
 				l, err := ls.get(formats.at(i))
 				if err != nil {
@@ -55,11 +55,17 @@ func formatKernel(compile func(string) (layout, error)) builder {
 	}
 }
 
-// momentArg takes the first argument, a timestamp of either kind, apart.
-func momentArg(c *call) func(i int) moment {
+// momentArg takes the first argument, a timestamp of either kind, apart;
+// rounded says to round it to milliseconds first.
+func momentArg(c *call, rounded bool) func(i int) moment {
 	t := c.args[0].Type
 	per := t.UnitsPerSecond()
+	step := int64(1)
+	if rounded {
+		step = per / 1000
+	}
 	split := func(local int64) moment {
+		local = types.FloorDiv(local+step/2, step) * step
 		days := types.FloorDiv(local, per*86400)
 		return moment{days: days, nanos: (local - days*per*86400) * (1e9 / per)}
 	}
@@ -150,7 +156,7 @@ func toISO(fn *function.Scalar, _ *binding) (kern, error) {
 				return c.out.putBytes(i, c.buf)
 			}
 		}
-		at := momentArg(c)
+		at := momentArg(c, false)
 		return func(i int) error {
 			m := at(i)
 			c.buf = append(types.AppendDate(c.buf[:0], m.days), 'T')

@@ -336,6 +336,9 @@ func dateDiffKernel(fn *function.Scalar, _ *binding) (kern, error) {
 	if t.Kind != types.Date && t.Kind != types.Time && t.Kind != types.Timestamp && t.Kind != types.TimestampTZ {
 		return kern{}, unsupported(fn)
 	}
+	if t.Kind == types.Time {
+		return timeDiffKernel(), nil
+	}
 	return rowKern(func(c *call) func(i int) error {
 		u, a, b, res := unitArg(c, 1), instantArg(c, 1), instantArg(c, 2), out[int64](c.out)
 		return func(i int) error {
@@ -347,6 +350,20 @@ func dateDiffKernel(fn *function.Scalar, _ *binding) (kern, error) {
 			return nil
 		}
 	}), nil
+}
+
+// timeDiffKernel counts whole units between times of day.
+func timeDiffKernel() kern {
+	return rowKern(func(c *call) func(i int) error {
+		u, a, b, res := unitArg(c, 1), arg[int64](c, 1), arg[int64](c, 2), out[int64](c.out)
+		return func(i int) error {
+			x, err := u.at(i)
+			if err == nil {
+				res[i] = (b.at(i) - a.at(i)) / (x.millis * 1e6)
+			}
+			return err
+		}
+	})
 }
 
 // instant is a point in time in milliseconds, and where it lies on the clocks
@@ -369,9 +386,6 @@ func instantArg(c *call, k int) func(i int) instant {
 	case types.Date:
 		a := c.ints(k)
 		return func(i int) instant { return instant{utc: a(i) * types.MillisPerDay} }
-	case types.Time:
-		a := c.ints(k)
-		return func(i int) instant { return instant{utc: a(i) / 1e6} }
 	case types.Timestamp:
 		a := c.ints(k)
 		return func(i int) instant { return instant{utc: types.FloorDiv(a(i), per)} }

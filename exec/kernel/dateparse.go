@@ -255,8 +255,9 @@ func layoutsOf(patterns ...string) []layout {
 			panic(fmt.Sprintf("pattern %q: %v", p, err)) // a constant of this file
 		}
 		for k := range l {
-			// ISO's fields have fixed widths: without, 2020-005 would be a month.
-			if l[k].isNumber() && l[k].field != fFraction {
+			// ISO's years have four digits; an ordinal day has three, which no month
+			// or day of the month may have.
+			if f := l[k].field; f == fYear || f == fWeekYear || f == fYearDay {
 				l[k].max = l[k].min
 			}
 		}
@@ -268,26 +269,12 @@ func layoutsOf(patterns ...string) []layout {
 // parseISODate reads an ISO 8601 date: calendar, week or ordinal.
 func parseISODate(text string) (days int64, err error) {
 	for _, l := range isoDates {
-		if !l.fixedWidth(text) {
-			continue
-		}
-		p, err := l.parse(text)
-		if err == nil {
+		if p, err := l.parse(text); err == nil && (p.yearDay < 0 || len(text) == len("2020-001")) {
 			days, _, err = p.local(text)
 			return days, err
 		}
 	}
 	return 0, parseError(text, 0)
-}
-
-// fixedWidth reports whether text is as long as the layout, or the layout's
-// length is not fixed.
-func (l layout) fixedWidth(text string) bool {
-	n := 0
-	for _, s := range l {
-		n += s.min + len(s.text)
-	}
-	return n == len(text)
 }
 
 // parseISOTimestamp reads an ISO 8601 date and time with an optional zone;

@@ -16,12 +16,12 @@ var mathKernels = map[string]builder{
 	"ceil": wholeKernel(math.Ceil, 1), "ceiling": wholeKernel(math.Ceil, 1), "floor": wholeKernel(math.Floor, -1),
 	"round": roundKernel, "truncate": truncateKernel,
 	"sqrt": double1(math.Sqrt), "cbrt": double1(math.Cbrt), "exp": double1(math.Exp),
-	"ln": double1(math.Log), "log2": double1(math.Log2), "log10": double1(math.Log10),
+	"ln": double1(math.Log), "log2": double1(func(x float64) float64 { return math.Log(x) / math.Ln2 }), "log10": double1(math.Log10),
 	"sin": double1(math.Sin), "cos": double1(math.Cos), "tan": double1(math.Tan),
 	"asin": double1(math.Asin), "acos": double1(math.Acos), "atan": double1(math.Atan),
 	"sinh": double1(math.Sinh), "cosh": double1(math.Cosh), "tanh": double1(math.Tanh),
-	"degrees": double1(func(x float64) float64 { return x * (180 / math.Pi) }),
-	"radians": double1(func(x float64) float64 { return x / 180 * math.Pi }),
+	"degrees": double1(func(x float64) float64 { return x * 57.29577951308232 }),
+	"radians": double1(func(x float64) float64 { return x * 0.017453292519943295 }),
 	"power":   double2(math.Pow), "pow": double2(math.Pow), "atan2": double2(math.Atan2),
 	"log": double2(func(base, x float64) float64 { return math.Log(x) / math.Log(base) }),
 	"pi":  constantKernel(math.Pi), "e": constantKernel(math.E),
@@ -142,7 +142,7 @@ func signOf[T signed | float32 | float64](x T) T {
 	case x > 0:
 		return 1
 	case x < 0:
-		return -1 * (x / x)
+		return -1
 	}
 	return x
 }

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/sql/function"
 	"github.com/tuttidb/tutti/sql/types"
 )
@@ -285,6 +284,3 @@ func typeofKernel(fn *function.Scalar, _ *binding) (kern, error) {
 		return c.each(func(i int) error { return c.out.putBytes(i, text) })
 	}}, nil
 }
-
-// appendBytes appends b to a string builder of a nested result.
-func appendBytes(b *vector.Builder, s []byte) error { return b.AppendBytes(s) }

@@ -16,10 +16,10 @@ func AppendDouble(dst []byte, f float64, bits int) []byte {
 		}
 		return append(dst, "0E0"...)
 	}
-	return appendScientific(dst, f, bits)
+	return appendScientific(dst, f, bits, bits == 32)
 }
 
-func appendScientific(dst []byte, f float64, bits int) []byte {
+func appendScientific(dst []byte, f float64, bits int, seven bool) []byte {
 	switch {
 	case math.IsNaN(f):
 		return append(dst, "NaN"...)
@@ -30,7 +30,7 @@ func appendScientific(dst []byte, f float64, bits int) []byte {
 	}
 	var buf [32]byte
 	text := strconv.AppendFloat(buf[:0], f, 'e', -1, bits)
-	if bits == 32 && len(text) > 12 {
+	if seven && len(text) > 12 {
 		text = sevenDigits(text)
 	}
 	e := len(text) - 1
@@ -68,7 +68,7 @@ func sevenDigits(text []byte) []byte {
 func AppendJavaDouble(dst []byte, f float64, bits int) []byte {
 	a := math.Abs(f)
 	if f != 0 && (a < 1e-3 || a >= 1e7 || math.IsNaN(f)) {
-		return appendScientific(dst, f, bits)
+		return appendScientific(dst, f, bits, false)
 	}
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
