@@ -286,14 +286,15 @@ func testJoin(t *testing.T, tc joinCase, kind plan.JoinKind, nullAware bool) {
 // their hashes: same salt, same first entry.
 func collidingKeys(t *testing.T) (a, b int64) {
 	const n = 1 << 20
-	keys := longs(n, func(i int) int64 { return int64(i) << 20 })
+	r := rand.New(rand.NewPCG(31, 32))
+	keys := longs(n, func(int) int64 { return int64(r.Uint64()) })
 	hashes := make([]uint64, n)
 	kernel.Hash([]*vector.Vector{keys}, nil, n, hashes)
 	seen := make(map[uint64]int, n)
 	for i, h := range hashes {
 		what := h>>60<<32 | h&(1<<32-1)
 		if k, ok := seen[what]; ok {
-			return int64(k) << 20, int64(i) << 20
+			return vector.Value[int64](keys, k), vector.Value[int64](keys, i)
 		}
 		seen[what] = i
 	}

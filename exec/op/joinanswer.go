@@ -29,11 +29,31 @@ func (p *Probe) once() (*vector.Batch, error) {
 			return nil, err
 		}
 	}
+	if p.j.spec.Kind == plan.SemiJoin {
+		return p.joined(sel), nil
+	}
 	p.note(sel)
 	if p.j.spec.exists() {
 		return p.existence()
 	}
 	return p.joined(sel), nil
+}
+
+// firstMatches answers the batch for a join that only asks whether there is a
+// match: the first row of each chain is one, unless two keys share the chain,
+// which is so rare that ok is then false and the batch to be begun again.
+func (p *Probe) firstMatches() (out *vector.Batch, ok bool, err error) {
+	rows := p.walk.rows
+	if p.verify(rows, p.walk.heads) < len(rows) {
+		return nil, false, nil
+	}
+	if p.j.spec.Kind == plan.SemiJoin {
+		p.asm.passLeft(p.batch)
+		return p.joined(rows), true, nil
+	}
+	p.mark(rows, match)
+	out, err = p.existence()
+	return out, true, err
 }
 
 // loadFilter loads lazy columns that the filter needs for all rows of the
@@ -255,7 +275,7 @@ func (p *Probe) withoutMatch() *vector.Batch {
 	if !p.needsHits() {
 		return nil
 	}
-	sel := p.hitsThat(func(h uint8) bool { return h != match })
+	sel := p.hitsIn(1<<noMatch | 1<<unknown)
 	if len(sel) == 0 {
 		return nil
 	}
@@ -264,15 +284,26 @@ func (p *Probe) withoutMatch() *vector.Batch {
 	return p.asm.emit(p.batch.N, sel)
 }
 
-// hitsThat returns the batch's rows of which ok is true.
-func (p *Probe) hitsThat(ok func(uint8) bool) []int32 {
-	p.sel = p.sel[:0]
-	for i := range p.batch.Rows() {
-		if r := p.batch.Row(i); ok(p.hits.v[r]) {
-			p.sel = append(p.sel, int32(r))
-		}
+// hitsIn returns the batch's rows whose verdict is one of set, which has bit
+// v set for verdict v.
+func (p *Probe) hitsIn(set uint8) []int32 {
+	b := p.batch
+	if cap(p.sel) < b.N {
+		p.sel = make([]int32, max(b.N, vector.DefaultRows))
 	}
-	return p.sel
+	sel, n := p.sel[:b.N], 0
+	if b.Sel == nil {
+		for r, h := range p.hits.v[:b.N] {
+			sel[n] = int32(r)
+			n += int(set >> h & 1)
+		}
+		return sel[:n]
+	}
+	for _, r := range b.Sel {
+		sel[n] = r
+		n += int(set >> p.hits.v[r] & 1)
+	}
+	return sel[:n]
 }
 
 // existence answers the batch for joins that only ask whether there is a match.
@@ -284,11 +315,11 @@ func (p *Probe) existence() (*vector.Batch, error) {
 	case plan.MarkJoin:
 		return p.asm.marked(p.batch, p.hits.v)
 	case plan.SemiJoin:
-		sel = p.hitsThat(func(h uint8) bool { return h == match })
+		sel = p.hitsIn(1 << match)
 	case plan.AntiJoin:
-		sel = p.hitsThat(func(h uint8) bool { return h != match })
+		sel = p.hitsIn(1<<noMatch | 1<<unknown)
 	default:
-		sel = p.hitsThat(func(h uint8) bool { return h == noMatch })
+		sel = p.hitsIn(1 << noMatch)
 	}
 	if len(sel) == 0 {
 		return nil, nil

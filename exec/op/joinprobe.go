@@ -282,6 +282,14 @@ func (p *Probe) answer() (*vector.Batch, error) {
 	if p.walk.single() && !p.j.nullPairs() {
 		return p.once()
 	}
+	if p.filter == nil && p.j.spec.exists() && p.walk.stage == walkChains {
+		if out, ok, err := p.firstMatches(); ok || err != nil {
+			return out, err
+		}
+		if err := p.lookUp(p.batch); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.startPairs(); err != nil {
 		return nil, err
 	}
