@@ -32,6 +32,9 @@ func (q *query) execute() error {
 	}
 	q.mu.Lock()
 	q.props = props
+	if props.timeZone != "" {
+		q.req.Session.TimeZone = props.timeZone
+	}
 	q.mu.Unlock()
 	return q.statement(stmt, nil)
 }
@@ -173,9 +176,4 @@ func resultColumns(p *plan.Plan) []ResultColumn {
 		out[i] = ResultColumn{Name: p.Names[i], Type: c.Type}
 	}
 	return out
-}
-
-// other runs the statements that are not plans.
-func (q *query) other(stmt ast.Statement, _ []ast.Expression) error {
-	return qerr.NotSupported(stmt.Pos(), "this statement")
 }

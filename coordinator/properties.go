@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/sql/analyzer"
 )
 
 // Property describes a session property.
@@ -25,6 +26,7 @@ type properties struct {
 	drivers, batchRows           int
 	broadcastLimit               int64
 	retryPolicy                  string
+	timeZone                     string
 }
 
 // SessionProperties lists every session property, sorted by name.
@@ -74,6 +76,13 @@ func SessionProperties() []Property {
 		{"task_concurrency", "integer", "0", "Drivers of a pipeline on one worker; 0: one a thread", func(p *properties, v string) (err error) {
 			p.drivers, err = intBetween(v, 0, 1024)
 			return err
+		}},
+		{timeZoneProperty, "varchar", "", "Time zone of the session; empty: the client's", func(p *properties, v string) error {
+			p.timeZone = v
+			if v == "" {
+				return nil
+			}
+			return analyzer.CheckTimeZone(v)
 		}},
 	}
 }

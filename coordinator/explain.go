@@ -1,0 +1,171 @@
+package coordinator
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/sql/analyzer"
+	"github.com/tuttidb/tutti/sql/ast"
+	"github.com/tuttidb/tutti/sql/parser"
+	"github.com/tuttidb/tutti/sql/types"
+)
+
+// explain answers EXPLAIN with the plan as text.
+func (q *query) explain(s *ast.Explain, params []ast.Expression) error {
+	if s.Format == ast.FormatGraphviz || s.Format == ast.FormatJSON {
+		return qerr.NotSupported(s.Pos(), "EXPLAIN with FORMAT %s", s.Format)
+	}
+	if s.Type == ast.ExplainIO {
+		return qerr.NotSupported(s.Pos(), "EXPLAIN of TYPE IO")
+	}
+	res, _, err := q.plan(s.Statement, params)
+	if err != nil {
+		return err
+	}
+	switch s.Type {
+	case ast.ExplainValidate:
+		return q.answer([]ResultColumn{{Name: "Valid", Type: types.Of(types.Boolean)}}, [][]any{{true}})
+	case ast.ExplainLogical:
+		return q.answer(textColumns("Query Plan"), [][]any{{plan.Format(res.Logical)}})
+	}
+	return q.answer(textColumns("Query Plan"), [][]any{{plan.FormatPlan(res.Plan, nil)}})
+}
+
+// explainAnalyze runs the statement, drops its rows and answers with the plan
+// and what each operator did.
+func (q *query) explainAnalyze(s *ast.ExplainAnalyze, params []ast.Expression) error {
+	res, executor, err := q.plan(s.Statement, params)
+	if err != nil {
+		return err
+	}
+	q.setState(Starting)
+	rows, err := executor.Execute(q.ctx, q.execution(res.Plan))
+	if err != nil {
+		return err
+	}
+	q.mu.Lock()
+	q.rows = rows
+	q.mu.Unlock()
+	q.setState(Running)
+	start := time.Now()
+	for {
+		b, err := rows.Next(q.ctx)
+		if err != nil {
+			_ = rows.Close() // the first error is the one to tell
+			return err
+		}
+		if b == nil {
+			break
+		}
+	}
+	q.mu.Lock()
+	rows.Snapshot(&q.info)
+	stages, stats := q.info.Stages, q.info.Stats
+	q.rows = nil
+	q.mu.Unlock()
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	text := analyzedText(res.Plan, stages, stats, time.Since(start), q.info.PlanningFor+q.info.AnalysisFor)
+	return q.answer(textColumns("Query Plan"), [][]any{{text}})
+}
+
+// analyzedText is the distributed plan with the figures below each node.
+func analyzedText(p *plan.Plan, stages []StageInfo, total Stats, ran, planned time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Planning: %s, Execution: %s, CPU: %s, Peak memory: %s, Spilled: %s\n",
+		round(planned), round(ran), round(total.CPU), size(total.PeakMemoryBytes), size(total.SpilledBytes))
+	figures := map[plan.NodeID][]OperatorInfo{}
+	for _, s := range stages {
+		for _, o := range s.Operators {
+			figures[o.Node] = append(figures[o.Node], o)
+		}
+	}
+	b.WriteString(plan.FormatPlan(p, func(n plan.Node) (lines []string) {
+		for _, o := range figures[n.Common().ID] {
+			lines = append(lines, operatorText(o))
+		}
+		return lines
+	}))
+	return b.String()
+}
+
+func operatorText(o OperatorInfo) string {
+	s := fmt.Sprintf("%s: rows out %d, in %d; time %s, blocked %s; memory %s; spilled %s",
+		o.Part, o.RowsOut, o.RowsIn, round(o.Wall), round(o.Blocked), size(o.PeakBytes), size(o.SpilledBytes))
+	if o.PhysicalRows > 0 || o.PhysicalBytes > 0 {
+		s += fmt.Sprintf("; read %d rows, %s", o.PhysicalRows, size(o.PhysicalBytes))
+	}
+	if o.Groups > 0 {
+		s += fmt.Sprintf("; row groups %d, skipped %d", o.Groups, o.GroupsSkipped)
+	}
+	return s
+}
+
+func round(d time.Duration) time.Duration {
+	if d > time.Second {
+		return d.Round(10 * time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2fGB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.2fMB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.2fkB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
+// describe returns what is known of a prepared statement.
+func (q *query) describe(name string) (*analyzer.Description, error) {
+	text, err := q.prepared(name)
+	if err != nil {
+		return nil, err
+	}
+	stmt, err := parser.ParseStatement(text)
+	if err != nil {
+		return nil, err
+	}
+	a := analyzer.New(q.ctx, q.c.deps.Catalogs, q.session(nil), &analyzer.Allocator{})
+	return a.Describe(stmt)
+}
+
+func (q *query) describeInput(s *ast.DescribeInput) error {
+	d, err := q.describe(s.Name.Fold())
+	if err != nil {
+		return err
+	}
+	cols := textColumns("Position", "Type")
+	cols[0].Type = types.Of(types.BigInt)
+	var rows [][]any
+	for i, t := range d.Parameters {
+		rows = append(rows, []any{int64(i), t.String()})
+	}
+	return q.answer(cols, rows)
+}
+
+func (q *query) describeOutput(s *ast.DescribeOutput) error {
+	d, err := q.describe(s.Name.Fold())
+	if err != nil {
+		return err
+	}
+	cols := textColumns("Column Name", "Catalog", "Schema", "Table", "Type", "Type Size", "Aliased")
+	cols[5].Type, cols[6].Type = types.Of(types.BigInt), types.Of(types.Boolean)
+	var rows [][]any
+	for _, o := range d.Outputs {
+		size := int64(o.Type.Physical().Width())
+		if o.Type.Physical() == types.PhysBytes {
+			size = 0
+		}
+		rows = append(rows, []any{o.Name, o.Catalog, o.Schema, o.Table, o.Type.String(), size, o.Aliased})
+	}
+	return q.answer(cols, rows)
+}

@@ -1,0 +1,267 @@
+package coordinator
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/sql/analyzer"
+	"github.com/tuttidb/tutti/sql/ast"
+	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/parser"
+)
+
+// other runs the statements that are not plans.
+func (q *query) other(stmt ast.Statement, params []ast.Expression) error {
+	switch s := stmt.(type) {
+	case *ast.Explain:
+		return q.explain(s, params)
+	case *ast.ExplainAnalyze:
+		return q.explainAnalyze(s, params)
+	case *ast.Prepare:
+		return q.prepare(s)
+	case *ast.Execute:
+		return q.executePrepared(s)
+	case *ast.ExecuteImmediate:
+		return q.executeImmediate(s)
+	case *ast.Deallocate:
+		return q.deallocate(s)
+	case *ast.DescribeInput:
+		return q.describeInput(s)
+	case *ast.DescribeOutput:
+		return q.describeOutput(s)
+	case *ast.Use:
+		return q.use(s)
+	case *ast.SetSession:
+		return q.setSession(s)
+	case *ast.ResetSession:
+		return q.resetSession(s)
+	case *ast.SetTimeZone:
+		return q.setTimeZone(s)
+	case *ast.StartTransaction:
+		return q.startTransaction(s)
+	case *ast.Commit:
+		return q.endTransaction("COMMIT")
+	case *ast.Rollback:
+		return q.endTransaction("ROLLBACK")
+	case *ast.CreateTable:
+		return q.createTable(s)
+	case *ast.DropTable:
+		return q.dropTable(s)
+	case *ast.Call:
+		return q.call(s)
+	}
+	return q.show(stmt)
+}
+
+// control ends a statement that has effects but no result.
+func (q *query) control(updateType string, change func(*Effects)) error {
+	q.effect(func(e *Effects) {
+		e.UpdateType = updateType
+		if change != nil {
+			change(e)
+		}
+	})
+	q.respond([]ResultColumn{})
+	return nil
+}
+
+func (q *query) use(s *ast.Use) error {
+	catalog := q.req.Session.Catalog
+	if s.Catalog != nil {
+		catalog = s.Catalog.Fold()
+	}
+	if catalog == "" {
+		return qerr.At(qerr.MissingCatalogName, s.Pos(), "Catalog must be specified when session catalog is not set")
+	}
+	if ok, err := q.c.deps.Catalogs.CatalogExists(q.ctx, catalog); err != nil || !ok {
+		if err == nil {
+			err = qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", catalog)
+		}
+		return err
+	}
+	schema := s.Schema.Fold()
+	if ok, err := q.c.deps.Catalogs.SchemaExists(q.ctx, catalog, schema); err != nil || !ok {
+		if err == nil {
+			err = qerr.New(qerr.SchemaNotFound, "Schema does not exist: %s.%s", catalog, schema)
+		}
+		return err
+	}
+	return q.control("USE", func(e *Effects) {
+		e.SetSchema = schema
+		if s.Catalog != nil {
+			e.SetCatalog = catalog
+		}
+	})
+}
+
+func (q *query) setSession(s *ast.SetSession) error {
+	name := strings.Join(s.Name.Fold(), ".")
+	if len(s.Name.Parts) > 1 {
+		return qerr.At(qerr.InvalidSessionProperty, s.Pos(), "Session property '%s' does not exist", name)
+	}
+	c, err := q.constant(s.Value)
+	if err != nil {
+		return err
+	}
+	value := fmt.Sprint(c.Value)
+	if _, err := parseProperties(map[string]string{name: value}); err != nil {
+		e := qerr.From(err)
+		return qerr.At(e.Code, s.Pos(), "%s", e.Message)
+	}
+	return q.control("SET SESSION", func(e *Effects) { e.SetSession = map[string]string{name: value} })
+}
+
+// constant computes an expression without columns.
+func (q *query) constant(e ast.Expression) (*expr.Const, error) {
+	a := analyzer.New(q.ctx, q.c.deps.Catalogs, q.session(nil), &analyzer.Allocator{})
+	bound, err := a.Constant(e)
+	if err != nil {
+		return nil, err
+	}
+	return q.c.deps.Folder.Fold(bound)
+}
+
+func (q *query) resetSession(s *ast.ResetSession) error {
+	name := strings.Join(s.Name.Fold(), ".")
+	for _, p := range SessionProperties() {
+		if p.Name == name {
+			return q.control("RESET SESSION", func(e *Effects) { e.ClearSession = []string{name} })
+		}
+	}
+	return qerr.At(qerr.InvalidSessionProperty, s.Pos(), "Session property '%s' does not exist", name)
+}
+
+// timeZoneProperty is the session property that carries SET TIME ZONE from
+// one statement to the next, as Trino's does.
+const timeZoneProperty = "time_zone_id"
+
+func (q *query) setTimeZone(s *ast.SetTimeZone) error {
+	if s.Value == nil {
+		return q.control("SET TIME ZONE", func(e *Effects) { e.ClearSession = []string{timeZoneProperty} })
+	}
+	c, err := q.constant(s.Value)
+	if err != nil {
+		return err
+	}
+	zone, ok := c.Value.(string)
+	if !ok {
+		return qerr.NotSupported(s.Pos(), "time zones given as intervals; write the offset as text, such as '+02:00'")
+	}
+	if err := analyzer.CheckTimeZone(zone); err != nil {
+		return err
+	}
+	return q.control("SET TIME ZONE", func(e *Effects) { e.SetSession = map[string]string{timeZoneProperty: zone} })
+}
+
+func (q *query) startTransaction(s *ast.StartTransaction) error {
+	if q.req.Session.Transaction != "" && !strings.EqualFold(q.req.Session.Transaction, "NONE") {
+		return qerr.At(qerr.NotSupportedCode, s.Pos(), "Nested transactions not supported")
+	}
+	return q.control("START TRANSACTION", func(e *Effects) { e.StartedTransaction = string(q.id) })
+}
+
+func (q *query) endTransaction(verb string) error {
+	if id := q.req.Session.Transaction; id == "" || strings.EqualFold(id, "NONE") {
+		return qerr.New(qerr.NotInTransaction, "No transaction in progress")
+	}
+	return q.control(verb, func(e *Effects) { e.ClearTransaction = true })
+}
+
+func (q *query) prepare(s *ast.Prepare) error {
+	switch s.Statement.(type) {
+	case *ast.Prepare, *ast.Execute, *ast.ExecuteImmediate, *ast.Deallocate:
+		return qerr.At(qerr.NotSupportedCode, s.Pos(), "Invalid statement type for prepared statement")
+	}
+	text := ast.Format(s.Statement)
+	return q.control("PREPARE", func(e *Effects) { e.AddedPrepare = map[string]string{s.Name.Fold(): text} })
+}
+
+func (q *query) deallocate(s *ast.Deallocate) error {
+	name := s.Name.Fold()
+	if _, err := q.prepared(name); err != nil {
+		return err
+	}
+	return q.control("DEALLOCATE", func(e *Effects) { e.DeallocatedPrepare = []string{name} })
+}
+
+// prepared returns the text of a prepared statement.
+func (q *query) prepared(name string) (string, error) {
+	text, ok := q.req.Session.Prepared[name]
+	if !ok {
+		return "", qerr.New(qerr.NotFound, "Prepared statement not found: %s", name)
+	}
+	return text, nil
+}
+
+func (q *query) executePrepared(s *ast.Execute) error {
+	text, err := q.prepared(s.Name.Fold())
+	if err != nil {
+		return err
+	}
+	stmt, err := parser.ParseStatement(text)
+	if err != nil {
+		return err
+	}
+	return q.statement(stmt, s.Params)
+}
+
+// executeImmediate runs the statement in a literal. Its positions are those
+// within the whole text.
+func (q *query) executeImmediate(s *ast.ExecuteImmediate) error {
+	stmt, err := parser.ParseStatement(s.SQL.Value)
+	if err == nil {
+		err = q.statement(stmt, s.Params)
+	}
+	if err == nil {
+		return nil
+	}
+	return shift(err, s.SQL.Pos())
+}
+
+// shift moves an error's position in a literal that starts at pos to the
+// whole text's.
+func shift(err error, pos qerr.Pos) error {
+	e := qerr.From(err)
+	if !e.Pos.IsValid() {
+		return err
+	}
+	moved := *e
+	moved.Pos.Line += pos.Line - 1
+	if e.Pos.Line == 1 {
+		moved.Pos.Column += pos.Column
+	}
+	if e.Code == qerr.SyntaxError {
+		moved.Pos = pos
+	}
+	return &moved
+}
+
+func (q *query) call(s *ast.Call) error {
+	if name := strings.Join(s.Name.Fold(), "."); name != "system.runtime.kill_query" {
+		return qerr.At(qerr.NotFound, s.Pos(), "Procedure not registered: %s", name)
+	}
+	args := map[string]string{}
+	for i, a := range s.Args {
+		name := []string{"query_id", "message"}[min(i, 1)]
+		if a.Name != nil {
+			name = a.Name.Fold()
+		}
+		c, err := q.constant(a.Value)
+		if err != nil {
+			return err
+		}
+		args[name], _ = c.Value.(string)
+	}
+	return q.kill(args["query_id"], args["message"])
+}
+
+func (q *query) kill(id, message string) error {
+	for _, other := range q.c.live() {
+		if string(other.id) == id {
+			other.Cancel(qerr.New(qerr.AdministrativelyKilled, "Query killed. Message: %s", message))
+			return q.control("CALL", nil)
+		}
+	}
+	return qerr.New(qerr.NotFound, "Target query not found: %s", id)
+}

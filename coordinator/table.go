@@ -1,0 +1,196 @@
+package coordinator
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/exec/mem"
+	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/sql/analyzer"
+	"github.com/tuttidb/tutti/sql/ast"
+	"github.com/tuttidb/tutti/sql/types"
+)
+
+// tableName is a fully qualified name in lower case.
+type tableName struct{ catalog, schema, table string }
+
+func (n tableName) String() string { return n.catalog + "." + n.schema + "." + n.table }
+
+// qualify completes a table's name from the session.
+func (q *query) qualify(name *ast.QualifiedName, pos qerr.Pos) (tableName, error) {
+	parts := []string{q.req.Session.Catalog, q.req.Session.Schema, ""}
+	given := name.Fold()
+	if len(given) > 3 {
+		return tableName{}, qerr.At(qerr.SyntaxError, pos, "Too many dots in table name: %s", name)
+	}
+	for i, p := range given {
+		parts[3-len(given)+i] = p
+	}
+	if parts[0] == "" {
+		return tableName{}, qerr.At(qerr.MissingCatalogName, pos, "Catalog must be specified when session catalog is not set")
+	}
+	if parts[1] == "" {
+		return tableName{}, qerr.At(qerr.MissingSchemaName, pos, "Schema must be specified when session schema is not set")
+	}
+	return tableName{parts[0], parts[1], parts[2]}, nil
+}
+
+// resolve finds a table, or says in Trino's words what is missing.
+func (q *query) resolve(name *ast.QualifiedName, pos qerr.Pos) (tableName, *connectors.Table, error) {
+	n, err := q.qualify(name, pos)
+	if err != nil {
+		return n, nil, err
+	}
+	cats := q.c.deps.Catalogs
+	if ok, err := cats.CatalogExists(q.ctx, n.catalog); err != nil || !ok {
+		return n, nil, orError(err, qerr.At(qerr.CatalogNotFound, pos, "Catalog '%s' not found", n.catalog))
+	}
+	if ok, err := cats.SchemaExists(q.ctx, n.catalog, n.schema); err != nil || !ok {
+		return n, nil, orError(err, qerr.At(qerr.SchemaNotFound, pos, "Schema '%s' does not exist", n.schema))
+	}
+	t, err := cats.Table(q.ctx, n.catalog, n.schema, n.table)
+	if err != nil || t == nil {
+		return n, nil, orError(err, qerr.At(qerr.TableNotFound, pos, "Table '%s' does not exist", n))
+	}
+	return n, t, nil
+}
+
+// orError returns err, or other if there is none.
+func orError(err error, other *qerr.Error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+func (q *query) createTable(s *ast.CreateTable) error {
+	n, err := q.qualify(s.Name, s.Pos())
+	if err != nil {
+		return err
+	}
+	w, err := q.c.deps.Catalogs.Writer(n.catalog)
+	if err != nil {
+		return err
+	}
+	if existing, err := q.c.deps.Catalogs.Table(q.ctx, n.catalog, n.schema, n.table); err != nil || existing != nil {
+		if err == nil && s.IfNotExists {
+			return q.control("CREATE TABLE", nil)
+		}
+		return orError(err, qerr.At(qerr.TableAlreadyExists, s.Pos(), "Table '%s' already exists", n))
+	}
+	columns, err := columnsOf(s)
+	if err != nil {
+		return err
+	}
+	if err := w.CreateTable(q.ctx, n.schema, n.table, columns); err != nil {
+		return err
+	}
+	return q.control("CREATE TABLE", nil)
+}
+
+func columnsOf(s *ast.CreateTable) (out []connectors.Column, err error) {
+	if s.OrReplace || len(s.Properties) > 0 {
+		return nil, qerr.NotSupported(s.Pos(), "OR REPLACE and table properties")
+	}
+	for _, el := range s.Elements {
+		def, ok := el.(*ast.ColumnDefinition)
+		if !ok {
+			return nil, qerr.NotSupported(el.Pos(), "LIKE in CREATE TABLE")
+		}
+		t, err := analyzer.DataType(def.Type)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, connectors.Column{Name: strings.Join(def.Name.Fold(), "."), Type: t, NotNull: def.NotNull})
+	}
+	return out, nil
+}
+
+func (q *query) dropTable(s *ast.DropTable) error {
+	n, t, err := q.resolve(s.Name, s.Pos())
+	if err != nil {
+		if s.IfExists && (qerr.Is(err, qerr.TableNotFound) || qerr.Is(err, qerr.SchemaNotFound)) {
+			return q.control("DROP TABLE", nil)
+		}
+		return err
+	}
+	w, err := q.c.deps.Catalogs.Writer(n.catalog)
+	if err != nil {
+		return err
+	}
+	if err := w.DropTable(q.ctx, t.Schema, t.Name); err != nil {
+		return err
+	}
+	return q.control("DROP TABLE", nil)
+}
+
+// answer delivers rows that the coordinator knows itself. Values are string,
+// int64, float64, bool or nil, to fit the columns' types.
+func (q *query) answer(cols []ResultColumn, rows [][]any) error {
+	q.setState(Running)
+	q.respond(cols)
+	if len(rows) == 0 {
+		return nil
+	}
+	pool := mem.NewPool()
+	account := mem.NewRoot("answer", 0, pool)
+	batch := &vector.Batch{}
+	for i, c := range cols {
+		b := vector.NewBuilder(account, c.Type)
+		defer func() {
+			b.Release()
+			pool.Trim(0)
+		}()
+		for _, r := range rows {
+			if err := appendValue(b, r[i]); err != nil {
+				return err
+			}
+		}
+		batch.Cols = append(batch.Cols, b.Vector())
+	}
+	for from := 0; from < len(rows); from += vector.MaxRows {
+		to := min(from+vector.MaxRows, len(rows))
+		batch.N, batch.Sel = len(rows), nil
+		if len(rows) > vector.MaxRows {
+			batch.Sel = batch.Sel[:0]
+			for i := from; i < to; i++ {
+				batch.Sel = append(batch.Sel, int32(i))
+			}
+		}
+		if err := q.deliver(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendValue(b *vector.Builder, v any) error {
+	switch v := v.(type) {
+	case nil:
+		return b.AppendNull()
+	case string:
+		return b.AppendBytes([]byte(v))
+	case int64:
+		return vector.Append(b, v)
+	case float64:
+		return vector.Append(b, v)
+	case bool:
+		n := uint8(0)
+		if v {
+			n = 1
+		}
+		return vector.Append(b, n)
+	}
+	return fmt.Errorf("answer with a value of Go type %T", v)
+}
+
+// textColumns are columns of unbounded text.
+func textColumns(names ...string) []ResultColumn {
+	out := make([]ResultColumn, len(names))
+	for i, n := range names {
+		out[i] = ResultColumn{Name: n, Type: types.VarcharType()}
+	}
+	return out
+}
