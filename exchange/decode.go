@@ -17,7 +17,7 @@ type decoder struct {
 	// their content is neither checked nor touched.
 	trusted bool
 
-	meta                   metadata
+	meta                   recordMeta
 	body                   []byte
 	node, buffer, variadic int
 	// zeros is the validity of columns in which all is null.

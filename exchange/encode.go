@@ -29,7 +29,7 @@ const bigFrame = 1024
 
 // encoder lays flat columns out as a frame's body and writes them there.
 type encoder struct {
-	meta   metadata
+	meta   recordMeta
 	pieces []piece
 	align  int64
 	bases  []uint32
@@ -45,7 +45,7 @@ type piece struct {
 
 // layout plans a frame of n rows and returns the length of its body.
 func (e *encoder) layout(cols []*vector.Vector, n int) (int, error) {
-	e.meta = metadata{rows: int64(n), codec: -1, nodes: e.meta.nodes[:0], buffers: e.meta.buffers[:0], variadic: e.meta.variadic[:0]}
+	e.meta = recordMeta{rows: int64(n), codec: -1, nodes: e.meta.nodes[:0], buffers: e.meta.buffers[:0], variadic: e.meta.variadic[:0]}
 	e.pieces, e.align = e.pieces[:0], 8
 	if n >= bigFrame {
 		e.align = 64

@@ -232,27 +232,27 @@ func (m *messages) Retain()  {}
 func TestDecodeRefuses(t *testing.T) {
 	f, _, release := encodeAll(t, 20)
 	defer release()
-	var good metadata
+	var good recordMeta
 	if err := good.unmarshal(f.Header); err != nil {
 		t.Fatal(err)
 	}
-	for name, harm := range map[string]func(m *metadata, body []byte) []byte{
-		"rows":             func(m *metadata, b []byte) []byte { m.rows = 1 << 40; return b },
-		"rows of a column": func(m *metadata, b []byte) []byte { m.nodes[2].rows = 1 << 62; return b },
-		"negative rows":    func(m *metadata, b []byte) []byte { m.rows = -1; return b },
-		"rows of nulls":    func(m *metadata, b []byte) []byte { m.nodes[6].rows, m.nodes[6].nulls = 1<<50, 1<<50; return b },
-		"nulls":            func(m *metadata, b []byte) []byte { m.nodes[0].nulls = 21; return b },
-		"offset":           func(m *metadata, b []byte) []byte { m.buffers[1].off = 1 << 40; return b },
-		"length":           func(m *metadata, b []byte) []byte { m.buffers[1].n = 1<<63 - 1; return b },
-		"negative length":  func(m *metadata, b []byte) []byte { m.buffers[1].n = -8; return b },
-		"heap buffers":     func(m *metadata, b []byte) []byte { m.variadic[0] = 1 << 37; return b },
-		"no heap buffers":  func(m *metadata, b []byte) []byte { m.variadic[0] = 0; return b },
-		"fewer columns":    func(m *metadata, b []byte) []byte { m.nodes = m.nodes[:4]; return b },
-		"fewer buffers":    func(m *metadata, b []byte) []byte { m.buffers = m.buffers[:4]; return b },
-		"short body":       func(m *metadata, b []byte) []byte { return b[:len(b)/2] },
-		"bool of 2":        func(m *metadata, b []byte) []byte { b[m.buffers[1].off] = 2; return b },
-		"view outside":     func(m *metadata, b []byte) []byte { b[m.buffers[11].off+19*16+3] = 0x7F; return b },
-		"compressed":       func(m *metadata, b []byte) []byte { m.codec = codecLZ4; return b },
+	for name, harm := range map[string]func(m *recordMeta, body []byte) []byte{
+		"rows":             func(m *recordMeta, b []byte) []byte { m.rows = 1 << 40; return b },
+		"rows of a column": func(m *recordMeta, b []byte) []byte { m.nodes[2].rows = 1 << 62; return b },
+		"negative rows":    func(m *recordMeta, b []byte) []byte { m.rows = -1; return b },
+		"rows of nulls":    func(m *recordMeta, b []byte) []byte { m.nodes[6].rows, m.nodes[6].nulls = 1<<50, 1<<50; return b },
+		"nulls":            func(m *recordMeta, b []byte) []byte { m.nodes[0].nulls = 21; return b },
+		"offset":           func(m *recordMeta, b []byte) []byte { m.buffers[1].off = 1 << 40; return b },
+		"length":           func(m *recordMeta, b []byte) []byte { m.buffers[1].n = 1<<63 - 1; return b },
+		"negative length":  func(m *recordMeta, b []byte) []byte { m.buffers[1].n = -8; return b },
+		"heap buffers":     func(m *recordMeta, b []byte) []byte { m.variadic[0] = 1 << 37; return b },
+		"no heap buffers":  func(m *recordMeta, b []byte) []byte { m.variadic[0] = 0; return b },
+		"fewer columns":    func(m *recordMeta, b []byte) []byte { m.nodes = m.nodes[:4]; return b },
+		"fewer buffers":    func(m *recordMeta, b []byte) []byte { m.buffers = m.buffers[:4]; return b },
+		"short body":       func(m *recordMeta, b []byte) []byte { return b[:len(b)/2] },
+		"bool of 2":        func(m *recordMeta, b []byte) []byte { b[m.buffers[1].off] = 2; return b },
+		"view outside":     func(m *recordMeta, b []byte) []byte { b[m.buffers[11].off+19*16+3] = 0x7F; return b },
+		"compressed":       func(m *recordMeta, b []byte) []byte { m.codec = codecLZ4; return b },
 	} {
 		m := good
 		m.nodes, m.buffers, m.variadic = slices.Clone(good.nodes), slices.Clone(good.buffers), slices.Clone(good.variadic)

@@ -22,9 +22,9 @@ type span struct{ off, n int64 }
 // node is a column's FieldNode: its rows, and how many of them are null.
 type node struct{ rows, nulls int64 }
 
-// metadata is a record batch message: what Arrow's IPC format says about a
+// recordMeta is a record batch message: what Arrow's IPC format says about a
 // body. Columns and buffers are listed depth first.
-type metadata struct {
+type recordMeta struct {
 	rows     int64
 	body     int64
 	nodes    []node
@@ -34,7 +34,7 @@ type metadata struct {
 }
 
 // marshal returns the message as a flatbuffer.
-func (m *metadata) marshal() []byte {
+func (m *recordMeta) marshal() []byte {
 	b := flatbuffers.NewBuilder(192 + 16*(len(m.nodes)+len(m.buffers)) + 8*len(m.variadic))
 	b.StartVector(8, len(m.variadic), 8)
 	for i := len(m.variadic) - 1; i >= 0; i-- {
@@ -74,7 +74,7 @@ func (m *metadata) marshal() []byte {
 	return b.FinishedBytes()
 }
 
-func (m *metadata) marshalCodec(b *flatbuffers.Builder) flatbuffers.UOffsetT {
+func (m *recordMeta) marshalCodec(b *flatbuffers.Builder) flatbuffers.UOffsetT {
 	if m.codec < 0 {
 		return 0
 	}
@@ -87,7 +87,7 @@ var errMetadata = errors.New("malformed frame metadata")
 
 // unmarshal reads a message that may come from anywhere. What it returns has
 // as many nodes and buffers as fit the bytes, and nothing more is certain.
-func (m *metadata) unmarshal(b []byte) error {
+func (m *recordMeta) unmarshal(b []byte) error {
 	msg := rootTable(b)
 	if msg.integer(1, 1) != headerRecordBatch {
 		return errMetadata

@@ -1,0 +1,78 @@
+package exchange
+
+import (
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Conns are a node's connections to others, one an address, made when first
+// asked for and shared by all that talk to it. They are for control and data.
+type Conns struct {
+	opts []grpc.DialOption
+
+	mu    sync.Mutex
+	conns map[string]*grpc.ClientConn
+}
+
+// NewConns returns no connections yet. They will sign calls as auth says and
+// be secured by creds.
+func NewConns(auth *Auth, creds Transport) *Conns {
+	return &Conns{opts: DialOptions(auth, creds), conns: map[string]*grpc.ClientConn{}}
+}
+
+// DialOptions are the options for connections between nodes.
+func DialOptions(auth *Auth, creds Transport) []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
+		grpc.WithUnaryInterceptor(auth.UnaryClient), grpc.WithStreamInterceptor(auth.StreamClient),
+		grpc.WithStaticStreamWindowSize(streamWindow), grpc.WithStaticConnWindowSize(connWindow),
+		grpc.WithReadBufferSize(ioBuffer), grpc.WithWriteBufferSize(ioBuffer), grpc.WithSharedWriteBuffer(true),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			MinConnectTimeout: 3 * time.Second,
+		}),
+		// A node that hangs is noticed within ten seconds.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+	}
+}
+
+// Get returns the connection to HOST:PORT. It may not be up yet.
+func (c *Conns) Get(address string) (*grpc.ClientConn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if conn := c.conns[address]; conn != nil {
+		return conn, nil
+	}
+	conn, err := grpc.NewClient("passthrough:///"+address, c.opts...)
+	if err != nil {
+		return nil, err
+	}
+	c.conns[address] = conn
+	return conn, nil
+}
+
+// Forget closes the connection to a node that is gone.
+func (c *Conns) Forget(address string) {
+	c.mu.Lock()
+	conn := c.conns[address]
+	delete(c.conns, address)
+	c.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close() // fails only if it is closed
+	}
+}
+
+// Close closes all connections.
+func (c *Conns) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for a, conn := range c.conns {
+		_ = conn.Close()
+		delete(c.conns, a)
+	}
+}

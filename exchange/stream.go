@@ -1,0 +1,384 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/flight"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tuttidb/tutti/exec/mem"
+	"github.com/tuttidb/tutti/planner/plan"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// streamState says whether a stream's goroutine runs.
+type streamState uint8
+
+const (
+	idle streamState = iota
+	fetching
+	ended // all frames are there, or err says why not
+)
+
+// stream fetches one producer attempt's partition. Its fields are guarded by
+// the reading's mu.
+type stream struct {
+	r         *reading
+	id        plan.TaskID
+	address   string
+	committed bool
+	want      PartitionEnd // by the commit
+
+	state  streamState
+	eager  bool // runs on an uncommitted attempt's share
+	cancel context.CancelFunc
+	queue  []*arrived
+	got    PartitionEnd // received
+	end    PartitionEnd // by the producer
+	fed    int          // frames given to operators
+	err    error
+	gone   bool // dropped: what arrives is not wanted
+}
+
+// arrived is a frame in a stream's queue, ready to be decoded.
+type arrived struct {
+	Frame
+	trusted bool
+	size    int64
+	free    func()
+	r       *reading
+}
+
+// release gives the frame's memory and credit back.
+func (a *arrived) release() {
+	a.free()
+	a.r.in.credit.give(a.size)
+}
+
+func newStream(r *reading, id plan.TaskID, src *pb.Source) *stream {
+	s := &stream{r: r, id: id}
+	s.name(src)
+	return s
+}
+
+// name takes what the coordinator says about the attempt. A stream that
+// failed before the attempt was committed tries again.
+func (s *stream) name(src *pb.Source) {
+	s.address = src.Address
+	if !src.Committed || s.committed {
+		return
+	}
+	s.committed = true
+	s.want = PartitionEnd{Frames: src.Frames, Rows: src.Rows}
+	if s.eager {
+		s.eager = false
+		s.r.eager--
+	}
+	if s.state == ended && s.err != nil {
+		s.state, s.err = idle, nil
+	}
+}
+
+func (s *stream) sameTask(o *stream) bool { return o.id.Stage == s.id.Stage && o.id.Task == s.id.Task }
+
+// finished reports whether everything was received well.
+func (s *stream) finished() bool { return s.state == ended && s.err == nil }
+
+// check compares what came with what the producer and the commit say.
+func (s *stream) check() error {
+	if s.got.Frames != s.end.Frames || s.got.Rows != s.end.Rows {
+		return &LostOutput{Task: s.id, Reason: fmt.Sprintf("%d frames with %d rows came of %d with %d", s.got.Frames, s.got.Rows, s.end.Frames, s.end.Rows)}
+	}
+	if s.got.Frames != s.want.Frames || s.got.Rows != s.want.Rows {
+		return &LostOutput{Task: s.id, Reason: fmt.Sprintf("%d frames with %d rows came, %d with %d were committed", s.got.Frames, s.got.Rows, s.want.Frames, s.want.Rows)}
+	}
+	return nil
+}
+
+// start starts the fetching goroutine.
+func (s *stream) start() {
+	s.state = fetching
+	s.r.running++
+	if !s.committed {
+		s.eager = true
+		s.r.eager++
+	}
+	ctx, cancel := context.WithCancel(s.r.in.ctx)
+	s.cancel = cancel
+	s.r.in.wg.Go(func() {
+		err := s.fetch(ctx)
+		cancel()
+		s.finish(err)
+	})
+}
+
+func (s *stream) finish(err error) {
+	r := s.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.state, s.err = ended, err
+	r.running--
+	if s.eager {
+		s.eager = false
+		r.eager--
+	}
+	if r.err == nil {
+		if err != nil && s.committed && !s.gone {
+			r.fail(err)
+		}
+		r.start()
+	}
+	r.changed()
+}
+
+// drop gives the stream up. The caller holds the reading's mu.
+func (s *stream) drop() {
+	s.gone = true
+	if s.cancel != nil {
+		s.cancel()
+	}
+	for _, f := range s.queue {
+		f.release()
+	}
+	s.queue = nil
+	if s.state == idle {
+		s.state = ended
+	}
+}
+
+// fetch receives all frames. Frames do not change, so after an error of the
+// transport it goes on where it was.
+func (s *stream) fetch(ctx context.Context) error {
+	giveUp := time.Time{}
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
+		before := s.got.Frames
+		err := s.attempt(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if !transient(err) {
+			return s.lost(err)
+		}
+		now := time.Now()
+		if giveUp.IsZero() || s.got.Frames > before {
+			giveUp = now.Add(s.r.in.cfg.Retry)
+		} else if now.After(giveUp) {
+			return s.lost(err)
+		}
+		s.r.in.cfg.Log.Debug("fetch output again", "task", s.id.String(), "error", err)
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// transient reports whether the same may work in a moment.
+func transient(err error) bool {
+	var full *mem.LimitError
+	return errors.As(err, &full) || status.Code(err) == codes.Unavailable
+}
+
+// lost types the error of a stream that is given up.
+func (s *stream) lost(err error) error {
+	var lost *LostOutput
+	var full *mem.LimitError
+	if errors.As(err, &lost) || errors.As(err, &full) {
+		return err
+	}
+	st, _ := status.FromError(err)
+	reason := "its node does not answer"
+	for _, d := range st.Details() {
+		if f, ok := d.(*pb.Failure); ok && f.Cause == pb.Failure_CAUSE_LOST_OUTPUT {
+			return &LostOutput{Task: s.id, Reason: f.Message}
+		}
+	}
+	if st.Code() != codes.Unavailable {
+		reason = "its node refuses"
+	}
+	return &LostOutput{Task: s.id, Reason: reason, Err: err}
+}
+
+// attempt fetches until the end or the first error.
+func (s *stream) attempt(ctx context.Context) error {
+	s.r.mu.Lock()
+	address := s.address
+	s.r.mu.Unlock()
+	if address == "" || address == s.r.in.cfg.Self {
+		return s.fetchLocal(ctx)
+	}
+	return s.fetchFlight(ctx, address)
+}
+
+// fetchLocal takes frames from the store of the same process.
+func (s *stream) fetchLocal(ctx context.Context) error {
+	if s.r.in.cfg.Store == nil {
+		return &LostOutput{Task: s.id, Reason: "this node keeps no outputs"}
+	}
+	rd, err := s.r.in.cfg.Store.Open(s.id, s.r.partition(), s.got.Frames)
+	if err != nil {
+		return err
+	}
+	for {
+		if err := s.room(ctx); err != nil {
+			return err
+		}
+		h, err := rd.Next(ctx, s.r.account)
+		if err != nil {
+			return err
+		}
+		if h == nil {
+			s.end = rd.End()
+			return nil
+		}
+		if err := s.arrive(h.Frame, h.Release, true); err != nil {
+			return err
+		}
+	}
+}
+
+// room waits until the task may receive more. A stream may always have one
+// frame, so that none waits for another's to be read.
+func (s *stream) room(ctx context.Context) error {
+	for {
+		full := s.r.in.credit.full()
+		s.r.mu.Lock()
+		queued, news := len(s.queue), s.r.news
+		s.r.mu.Unlock()
+		if full == nil || queued == 0 {
+			return nil
+		}
+		select {
+		case <-full:
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// arrive puts a frame into the queue, which owns it from then on.
+func (s *stream) arrive(f Frame, free func(), trusted bool) error {
+	rows := int64(f.Rows)
+	if !trusted {
+		var m recordMeta
+		if err := m.unmarshal(f.Header); err != nil {
+			free()
+			return fmt.Errorf("frame of task %s: %w", s.id, err)
+		}
+		rows = m.rows
+	}
+	if !trusted || isCompressed(f.Header) {
+		plain, buf, err := decompress(f, s.r.account)
+		if err != nil {
+			free()
+			return err
+		}
+		if buf != nil {
+			free()
+			f, free = plain, buf.Release
+		}
+	}
+	a := &arrived{Frame: f, trusted: trusted, size: int64(len(f.Body)), free: free, r: s.r}
+	r := s.r
+	r.in.bytes.Add(a.size)
+	r.in.credit.take(a.size)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.got.Frames++
+	s.got.Rows += rows
+	if s.gone {
+		a.release()
+		return context.Canceled
+	}
+	s.queue = append(s.queue, a)
+	r.changed()
+	return nil
+}
+
+func isCompressed(header []byte) bool {
+	var m recordMeta
+	return m.unmarshal(header) == nil && m.codec >= 0
+}
+
+// fetchFlight receives frames from another node.
+func (s *stream) fetchFlight(ctx context.Context, address string) error {
+	conn, err := s.r.in.cfg.Conns.Get(address)
+	if err != nil {
+		return err
+	}
+	ticket, err := s.r.in.cfg.Auth.Ticket(&pb.Ticket{Task: TaskToProto(s.id), Partition: int32(s.r.partition()), FromFrame: s.got.Frames})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx) // ends the stream when we stop early
+	defer cancel()
+	st, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/arrow.flight.protocol.FlightService/DoGet", grpc.ForceCodecV2(newCodec()))
+	if err != nil {
+		return err
+	}
+	if err := st.SendMsg(&flight.Ticket{Ticket: ticket}); err != nil && !errors.Is(err, io.EOF) { // RecvMsg says why
+		return err
+	}
+	if err := st.CloseSend(); err != nil {
+		return err
+	}
+	return s.receive(ctx, st)
+}
+
+func (s *stream) receive(ctx context.Context, st grpc.ClientStream) error {
+	for {
+		if err := s.room(ctx); err != nil {
+			return err
+		}
+		m := &incoming{account: s.r.account}
+		if err := st.RecvMsg(m); err != nil {
+			m.body.Release()
+			if m.err != nil {
+				return m.err
+			}
+			if errors.Is(err, io.EOF) {
+				return status.Error(codes.Unavailable, "stream ended before its end message")
+			}
+			return err
+		}
+		if m.atEnd {
+			m.body.Release()
+			return s.atEnd(m.end)
+		}
+		f := Frame{Header: m.header}
+		if m.body == nil {
+			return fmt.Errorf("frame of task %s without body", s.id)
+		}
+		f.Body = m.body.B[:m.n]
+		if err := s.arrive(f, m.body.Release, false); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *stream) atEnd(b []byte) error {
+	var end pb.PartitionEnd
+	if err := proto.Unmarshal(b, &end); err != nil {
+		return fmt.Errorf("end of task %s: %w", s.id, err)
+	}
+	s.end = PartitionEnd{Frames: end.Frames, Rows: end.Rows, Bytes: end.Bytes}
+	return nil
+}
