@@ -63,9 +63,10 @@ func (s *Scan) Next(ctx context.Context) (*vector.Batch, error) {
 			return nil, err
 		}
 		if s.src == nil {
-			if err := s.open(ctx); err != nil || s.ended {
+			if err := s.open(ctx); err != nil {
 				return nil, err
 			}
+			continue
 		}
 		b, err := s.src.Next(ctx)
 		s.count()
@@ -85,7 +86,18 @@ func (s *Scan) Next(ctx context.Context) (*vector.Batch, error) {
 	return nil, nil
 }
 
-// open takes the next split and opens it, or sets ended.
+// hopeless reports whether a dynamic filter says that no row can matter. The
+// splits are taken all the same, for somebody counts them.
+func (s *Scan) hopeless() bool {
+	for _, d := range s.cfg.Spec.Dynamic {
+		if f := s.dynamic(d.ID); f != nil && f.Empty {
+			return true
+		}
+	}
+	return false
+}
+
+// open takes the next split and opens it if it is worth that, or sets ended.
 func (s *Scan) open(ctx context.Context) error {
 	if !s.began {
 		s.began = true
@@ -99,6 +111,10 @@ func (s *Scan) open(ctx context.Context) error {
 	}
 	if split == nil {
 		s.ended = true
+		return nil
+	}
+	if s.hopeless() {
+		s.done()
 		return nil
 	}
 	if s.conn == nil {
@@ -141,10 +157,15 @@ func (s *Scan) count() {
 func (s *Scan) endSplit() error {
 	err := s.src.Close()
 	s.src = nil
+	s.done()
+	return err
+}
+
+// done counts a split.
+func (s *Scan) done() {
 	if s.cfg.Task != nil {
 		s.cfg.Task.SplitsDone.Add(1)
 	}
-	return err
 }
 
 // Close closes the split that is being read.
