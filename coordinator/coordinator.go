@@ -61,7 +61,7 @@ type Coordinator struct {
 	ids     idSource
 
 	mu      sync.Mutex
-	queries map[plan.QueryID]*query
+	queries map[plan.QueryID]*activeQuery
 	order   []plan.QueryID // oldest first
 	closed  chan struct{}
 	janitor sync.WaitGroup
@@ -75,7 +75,7 @@ func New(d Deps) *Coordinator {
 		planner: &planner.Planner{Catalog: d.Catalogs, Connectors: d.Catalogs, Folder: d.Folder},
 		gate:    newGate(d.Limits.MaxRunning, d.Limits.MaxQueued),
 		ids:     idSource{clock: d.Clock, suffix: randomSuffix()},
-		queries: map[plan.QueryID]*query{},
+		queries: map[plan.QueryID]*activeQuery{},
 		closed:  make(chan struct{}),
 	}
 	c.janitor.Add(1)
@@ -131,7 +131,7 @@ func (c *Coordinator) Query(id plan.QueryID) (Query, bool) {
 // first.
 func (c *Coordinator) Queries() []*QueryInfo {
 	c.mu.Lock()
-	list := make([]*query, 0, len(c.order))
+	list := make([]*activeQuery, 0, len(c.order))
 	for _, id := range slices.Backward(c.order) {
 		list = append(list, c.queries[id])
 	}
@@ -164,7 +164,7 @@ func (c *Coordinator) Close() {
 	}
 }
 
-func (c *Coordinator) live() (out []*query) {
+func (c *Coordinator) live() (out []*activeQuery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, q := range c.queries {

@@ -17,7 +17,7 @@ import (
 )
 
 // execute parses the statement and runs it.
-func (q *query) execute() error {
+func (q *activeQuery) execute() error {
 	q.setState(Planning)
 	if n := utf8.RuneCountInString(q.req.SQL); n > q.c.deps.Limits.MaxText {
 		return qerr.New(qerr.QueryTextTooLarge, "Query text length (%d) exceeds the maximum length (%d)", n, q.c.deps.Limits.MaxText)
@@ -40,7 +40,7 @@ func (q *query) execute() error {
 }
 
 // statement runs one statement with the values of its parameters.
-func (q *query) statement(stmt ast.Statement, params []ast.Expression) error {
+func (q *activeQuery) statement(stmt ast.Statement, params []ast.Expression) error {
 	switch stmt.(type) {
 	case *ast.Query:
 		return q.runPlanned(stmt, params)
@@ -51,7 +51,7 @@ func (q *query) statement(stmt ast.Statement, params []ast.Expression) error {
 }
 
 // session is the analyzer's view of the client's session.
-func (q *query) session(params []ast.Expression) *analyzer.Session {
+func (q *activeQuery) session(params []ast.Expression) *analyzer.Session {
 	s := q.req.Session
 	return &analyzer.Session{
 		Catalog: s.Catalog, Schema: s.Schema, User: s.User, TimeZone: s.TimeZone,
@@ -60,7 +60,7 @@ func (q *query) session(params []ast.Expression) *analyzer.Session {
 }
 
 // plan plans a statement for the executor that will run it.
-func (q *query) plan(stmt ast.Statement, params []ast.Expression) (*planner.Result, Executor, error) {
+func (q *activeQuery) plan(stmt ast.Statement, params []ast.Expression) (*planner.Result, Executor, error) {
 	executor := q.c.deps.Cluster
 	if executor == nil {
 		executor = q.c.deps.Local
@@ -100,7 +100,7 @@ func needsWorkers(p *plan.Plan) bool {
 }
 
 // runPlanned plans a statement and delivers its rows.
-func (q *query) runPlanned(stmt ast.Statement, params []ast.Expression) error {
+func (q *activeQuery) runPlanned(stmt ast.Statement, params []ast.Expression) error {
 	res, executor, err := q.plan(stmt, params)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (q *query) runPlanned(stmt ast.Statement, params []ast.Expression) error {
 }
 
 // runWrite is runPlanned for statements whose one row is a count.
-func (q *query) runWrite(stmt ast.Statement, params []ast.Expression) error {
+func (q *activeQuery) runWrite(stmt ast.Statement, params []ast.Expression) error {
 	updateType := "INSERT"
 	if _, ok := stmt.(*ast.CreateTableAs); ok {
 		updateType = "CREATE TABLE"
@@ -119,7 +119,7 @@ func (q *query) runWrite(stmt ast.Statement, params []ast.Expression) error {
 }
 
 // deliverPlan executes a plan and hands its rows to the reader.
-func (q *query) deliverPlan(res *planner.Result, executor Executor) (err error) {
+func (q *activeQuery) deliverPlan(res *planner.Result, executor Executor) (err error) {
 	q.setState(Starting)
 	rows, err := executor.Execute(q.ctx, q.execution(res.Plan))
 	if err != nil {
@@ -143,7 +143,7 @@ func (q *query) deliverPlan(res *planner.Result, executor Executor) (err error) 
 }
 
 // pump delivers all rows.
-func (q *query) pump(rows Rows) error {
+func (q *activeQuery) pump(rows Rows) error {
 	for {
 		b, err := rows.Next(q.ctx)
 		if err != nil || b == nil {
@@ -155,7 +155,7 @@ func (q *query) pump(rows Rows) error {
 	}
 }
 
-func (q *query) execution(p *plan.Plan) *Execution {
+func (q *activeQuery) execution(p *plan.Plan) *Execution {
 	drivers := q.props.drivers
 	if drivers == 0 {
 		drivers = runtime.GOMAXPROCS(0)

@@ -14,7 +14,7 @@ import (
 )
 
 // explain answers EXPLAIN with the plan as text.
-func (q *query) explain(s *ast.Explain, params []ast.Expression) error {
+func (q *activeQuery) explain(s *ast.Explain, params []ast.Expression) error {
 	if s.Format == ast.FormatGraphviz || s.Format == ast.FormatJSON {
 		return qerr.NotSupported(s.Pos(), "EXPLAIN with FORMAT %s", s.Format)
 	}
@@ -36,7 +36,7 @@ func (q *query) explain(s *ast.Explain, params []ast.Expression) error {
 
 // explainAnalyze runs the statement, drops its rows and answers with the plan
 // and what each operator did.
-func (q *query) explainAnalyze(s *ast.ExplainAnalyze, params []ast.Expression) error {
+func (q *activeQuery) explainAnalyze(s *ast.ExplainAnalyze, params []ast.Expression) error {
 	res, executor, err := q.plan(s.Statement, params)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func size(n int64) string {
 }
 
 // describe returns what is known of a prepared statement.
-func (q *query) describe(name string) (*analyzer.Description, error) {
+func (q *activeQuery) describe(name string) (*analyzer.Description, error) {
 	text, err := q.prepared(name)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (q *query) describe(name string) (*analyzer.Description, error) {
 	return a.Describe(stmt)
 }
 
-func (q *query) describeInput(s *ast.DescribeInput) error {
+func (q *activeQuery) describeInput(s *ast.DescribeInput) error {
 	d, err := q.describe(s.Name.Fold())
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (q *query) describeInput(s *ast.DescribeInput) error {
 	return q.answer(cols, rows)
 }
 
-func (q *query) describeOutput(s *ast.DescribeOutput) error {
+func (q *activeQuery) describeOutput(s *ast.DescribeOutput) error {
 	d, err := q.describe(s.Name.Fold())
 	if err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 	"github.com/tuttidb/tutti/planner/plan"
 )
 
-// query is one statement's way through the phases. One goroutine (run) does
+// activeQuery is one statement's way through the phases. One goroutine (run) does
 // the work; the lock guards what snapshots read.
-type query struct {
+type activeQuery struct {
 	c      *Coordinator
 	id     plan.QueryID
 	req    Request
@@ -38,10 +38,10 @@ type query struct {
 	touched time.Time
 }
 
-func newQuery(c *Coordinator, id plan.QueryID, req Request) *query {
+func newQuery(c *Coordinator, id plan.QueryID, req Request) *activeQuery {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	now := c.deps.Clock.Now()
-	return &query{
+	return &activeQuery{
 		c: c, id: id, req: req, ctx: ctx, cancel: cancel, touched: now,
 		done: make(chan struct{}), ready: make(chan struct{}),
 		offer: make(chan *vector.Batch), more: make(chan struct{}),
@@ -53,16 +53,16 @@ func newQuery(c *Coordinator, id plan.QueryID, req Request) *query {
 }
 
 // ID names the query.
-func (q *query) ID() plan.QueryID { return q.id }
+func (q *activeQuery) ID() plan.QueryID { return q.id }
 
 // run takes the statement through its phases and delivers its rows.
-func (q *query) run() {
+func (q *activeQuery) run() {
 	err := q.guarded()
 	q.finish(err)
 }
 
 // guarded runs the query; a panic anywhere in it fails this query alone.
-func (q *query) guarded() (err error) {
+func (q *activeQuery) guarded() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			q.c.deps.Log.Error("panic in query", "query", q.id, "panic", p, "stack", string(debug.Stack()))
@@ -77,7 +77,7 @@ func (q *query) guarded() (err error) {
 }
 
 // finish makes the query's state final.
-func (q *query) finish(err error) {
+func (q *activeQuery) finish(err error) {
 	if cause := context.Cause(q.ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
 		err = cause
 	}
@@ -103,7 +103,7 @@ func (q *query) finish(err error) {
 	q.logEnd()
 }
 
-func (q *query) logEnd() {
+func (q *activeQuery) logEnd() {
 	info := q.Info()
 	log := q.c.deps.Log.With("query", q.id, "user", info.Session.User, "state", info.State, "elapsed", info.ElapsedFor)
 	if info.Error != nil {
@@ -114,7 +114,7 @@ func (q *query) logEnd() {
 }
 
 // announce lets Columns return.
-func (q *query) announce() {
+func (q *activeQuery) announce() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {
@@ -125,7 +125,7 @@ func (q *query) announce() {
 }
 
 // setState moves the query on and notes the time.
-func (q *query) setState(s State) {
+func (q *activeQuery) setState(s State) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.c.deps.Clock.Now()
@@ -139,7 +139,7 @@ func (q *query) setState(s State) {
 }
 
 // respond publishes the result's columns.
-func (q *query) respond(columns []ResultColumn) {
+func (q *activeQuery) respond(columns []ResultColumn) {
 	q.mu.Lock()
 	q.columns = columns
 	q.mu.Unlock()
@@ -147,7 +147,7 @@ func (q *query) respond(columns []ResultColumn) {
 }
 
 // effect changes what the client's session must do; before respond.
-func (q *query) effect(change func(*Effects)) {
+func (q *activeQuery) effect(change func(*Effects)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	change(&q.effects)
@@ -155,7 +155,7 @@ func (q *query) effect(change func(*Effects)) {
 }
 
 // deliver hands a batch to the reader and waits until it is done with it.
-func (q *query) deliver(b *vector.Batch) error {
+func (q *activeQuery) deliver(b *vector.Batch) error {
 	q.mu.Lock()
 	q.info.Stats.OutputRows += int64(b.Rows())
 	q.mu.Unlock()
@@ -173,7 +173,7 @@ func (q *query) deliver(b *vector.Batch) error {
 }
 
 // Next returns the next rows; see Query.
-func (q *query) Next(ctx context.Context) (*vector.Batch, error) {
+func (q *activeQuery) Next(ctx context.Context) (*vector.Batch, error) {
 	if q.taken {
 		q.taken = false
 		select {
@@ -193,7 +193,7 @@ func (q *query) Next(ctx context.Context) (*vector.Batch, error) {
 }
 
 // Columns waits for the result's columns; see Query.
-func (q *query) Columns(ctx context.Context) ([]ResultColumn, error) {
+func (q *activeQuery) Columns(ctx context.Context) ([]ResultColumn, error) {
 	select {
 	case <-q.ready:
 	case <-ctx.Done():
@@ -208,7 +208,7 @@ func (q *query) Columns(ctx context.Context) ([]ResultColumn, error) {
 }
 
 // Effects returns the changes to the session; see Query.
-func (q *query) Effects() *Effects {
+func (q *activeQuery) Effects() *Effects {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := q.effects
@@ -216,7 +216,7 @@ func (q *query) Effects() *Effects {
 }
 
 // failure returns the query's error once it has ended.
-func (q *query) failure() error {
+func (q *activeQuery) failure() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.info.Error != nil {
@@ -226,7 +226,7 @@ func (q *query) failure() error {
 }
 
 // Info returns a snapshot; see Query.
-func (q *query) Info() *QueryInfo {
+func (q *activeQuery) Info() *QueryInfo {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.snapshot(q.c.deps.Clock.Now())
@@ -235,7 +235,7 @@ func (q *query) Info() *QueryInfo {
 }
 
 // snapshot brings the figures up to date. The caller holds the lock.
-func (q *query) snapshot(now time.Time) {
+func (q *activeQuery) snapshot(now time.Time) {
 	if q.info.State.Done() {
 		return
 	}
@@ -251,7 +251,7 @@ func (q *query) snapshot(now time.Time) {
 }
 
 // Touch notes that the client is there.
-func (q *query) Touch() {
+func (q *activeQuery) Touch() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.touched = q.c.deps.Clock.Now()
@@ -259,12 +259,12 @@ func (q *query) Touch() {
 }
 
 // Cancel fails the query; see Query.
-func (q *query) Cancel(err *qerr.Error) { q.cancel(err) }
+func (q *activeQuery) Cancel(err *qerr.Error) { q.cancel(err) }
 
 // Done is closed when the query has ended.
-func (q *query) Done() <-chan struct{} { return q.done }
+func (q *activeQuery) Done() <-chan struct{} { return q.done }
 
-func (q *query) ended() bool {
+func (q *activeQuery) ended() bool {
 	select {
 	case <-q.done:
 		return true
@@ -274,7 +274,7 @@ func (q *query) ended() bool {
 }
 
 // expire fails the query if its client has gone or its time is up.
-func (q *query) expire(now time.Time, clientTimeout time.Duration) {
+func (q *activeQuery) expire(now time.Time, clientTimeout time.Duration) {
 	q.mu.Lock()
 	touched, created, started, props := q.touched, q.info.Created, q.info.Started, q.props
 	q.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 )
 
 // show runs the SHOW statements.
-func (q *query) show(stmt ast.Statement) error {
+func (q *activeQuery) show(stmt ast.Statement) error {
 	switch s := stmt.(type) {
 	case *ast.ShowCatalogs:
 		return q.showNames("Catalog", q.c.deps.Catalogs.List(), s.Like)
@@ -77,7 +77,7 @@ func matcher(like *ast.LikePattern) (func(string) bool, error) {
 	return re.MatchString, nil
 }
 
-func (q *query) showNames(column string, names []string, like *ast.LikePattern) error {
+func (q *activeQuery) showNames(column string, names []string, like *ast.LikePattern) error {
 	match, err := matcher(like)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (q *query) showNames(column string, names []string, like *ast.LikePattern) 
 	return q.answer(textColumns(column), rows)
 }
 
-func (q *query) showSchemas(s *ast.ShowSchemas) error {
+func (q *activeQuery) showSchemas(s *ast.ShowSchemas) error {
 	catalog := q.req.Session.Catalog
 	if s.Catalog != nil {
 		catalog = s.Catalog.Fold()
@@ -109,7 +109,7 @@ func (q *query) showSchemas(s *ast.ShowSchemas) error {
 	return q.showNames("Schema", list, s.Like)
 }
 
-func (q *query) showTables(s *ast.ShowTables) error {
+func (q *activeQuery) showTables(s *ast.ShowTables) error {
 	catalog, schema := q.req.Session.Catalog, q.req.Session.Schema
 	if s.Schema != nil {
 		parts := s.Schema.Fold()
@@ -137,7 +137,7 @@ func (q *query) showTables(s *ast.ShowTables) error {
 	return q.showNames("Table", list, s.Like)
 }
 
-func (q *query) showColumns(s *ast.ShowColumns) error {
+func (q *activeQuery) showColumns(s *ast.ShowColumns) error {
 	_, t, err := q.resolve(s.Table, s.Pos())
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (q *query) showColumns(s *ast.ShowColumns) error {
 	return q.answer(textColumns("Column", "Type", "Extra", "Comment"), rows)
 }
 
-func (q *query) showFunctions(s *ast.ShowFunctions) error {
+func (q *activeQuery) showFunctions(s *ast.ShowFunctions) error {
 	match, err := matcher(s.Like)
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func (q *query) showFunctions(s *ast.ShowFunctions) error {
 	return q.answer(cols, rows)
 }
 
-func (q *query) showSession(s *ast.ShowSession) error {
+func (q *activeQuery) showSession(s *ast.ShowSession) error {
 	match, err := matcher(s.Like)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (q *query) showSession(s *ast.ShowSession) error {
 	return q.answer(textColumns("Name", "Value", "Default", "Type", "Description"), rows)
 }
 
-func (q *query) showCreate(s *ast.ShowCreate) error {
+func (q *activeQuery) showCreate(s *ast.ShowCreate) error {
 	switch s.Kind {
 	case ast.ObjectTable:
 		n, t, err := q.resolve(s.Name, s.Pos())
@@ -237,7 +237,7 @@ func createTableText(n tableName, t *connectors.Table) string {
 	return b.String()
 }
 
-func (q *query) showStats(s *ast.ShowStats) error {
+func (q *activeQuery) showStats(s *ast.ShowStats) error {
 	if s.Table == nil {
 		return qerr.NotSupported(s.Pos(), "SHOW STATS FOR (query)")
 	}
@@ -264,7 +264,7 @@ func (q *query) showStats(s *ast.ShowStats) error {
 	return q.answerStats(scan, stats)
 }
 
-func (q *query) answerStats(scan *connectors.Scan, stats *connectors.TableStats) error {
+func (q *activeQuery) answerStats(scan *connectors.Scan, stats *connectors.TableStats) error {
 	cols := textColumns("column_name", "data_size", "distinct_values_count", "nulls_fraction", "row_count", "low_value", "high_value")
 	for i := 1; i <= 4; i++ {
 		cols[i].Type = types.Of(types.Double)

@@ -12,7 +12,7 @@ import (
 )
 
 // other runs the statements that are not plans.
-func (q *query) other(stmt ast.Statement, params []ast.Expression) error {
+func (q *activeQuery) other(stmt ast.Statement, params []ast.Expression) error {
 	switch s := stmt.(type) {
 	case *ast.Explain:
 		return q.explain(s, params)
@@ -55,7 +55,7 @@ func (q *query) other(stmt ast.Statement, params []ast.Expression) error {
 }
 
 // control ends a statement that has effects but no result.
-func (q *query) control(updateType string, change func(*Effects)) error {
+func (q *activeQuery) control(updateType string, change func(*Effects)) error {
 	q.effect(func(e *Effects) {
 		e.UpdateType = updateType
 		if change != nil {
@@ -66,7 +66,7 @@ func (q *query) control(updateType string, change func(*Effects)) error {
 	return nil
 }
 
-func (q *query) use(s *ast.Use) error {
+func (q *activeQuery) use(s *ast.Use) error {
 	catalog := q.req.Session.Catalog
 	if s.Catalog != nil {
 		catalog = s.Catalog.Fold()
@@ -95,7 +95,7 @@ func (q *query) use(s *ast.Use) error {
 	})
 }
 
-func (q *query) setSession(s *ast.SetSession) error {
+func (q *activeQuery) setSession(s *ast.SetSession) error {
 	name := strings.Join(s.Name.Fold(), ".")
 	if len(s.Name.Parts) > 1 {
 		return qerr.At(qerr.InvalidSessionProperty, s.Pos(), "Session property '%s' does not exist", name)
@@ -113,7 +113,7 @@ func (q *query) setSession(s *ast.SetSession) error {
 }
 
 // constant computes an expression without columns.
-func (q *query) constant(e ast.Expression) (*expr.Const, error) {
+func (q *activeQuery) constant(e ast.Expression) (*expr.Const, error) {
 	a := analyzer.New(q.ctx, q.c.deps.Catalogs, q.session(nil), &analyzer.Allocator{})
 	bound, err := a.Constant(e)
 	if err != nil {
@@ -122,7 +122,7 @@ func (q *query) constant(e ast.Expression) (*expr.Const, error) {
 	return q.c.deps.Folder.Fold(bound)
 }
 
-func (q *query) resetSession(s *ast.ResetSession) error {
+func (q *activeQuery) resetSession(s *ast.ResetSession) error {
 	name := strings.Join(s.Name.Fold(), ".")
 	for _, p := range SessionProperties() {
 		if p.Name == name {
@@ -136,7 +136,7 @@ func (q *query) resetSession(s *ast.ResetSession) error {
 // one statement to the next, as Trino's does.
 const timeZoneProperty = "time_zone_id"
 
-func (q *query) setTimeZone(s *ast.SetTimeZone) error {
+func (q *activeQuery) setTimeZone(s *ast.SetTimeZone) error {
 	if s.Value == nil {
 		return q.control("SET TIME ZONE", func(e *Effects) { e.ClearSession = []string{timeZoneProperty} })
 	}
@@ -154,21 +154,21 @@ func (q *query) setTimeZone(s *ast.SetTimeZone) error {
 	return q.control("SET TIME ZONE", func(e *Effects) { e.SetSession = map[string]string{timeZoneProperty: zone} })
 }
 
-func (q *query) startTransaction(s *ast.StartTransaction) error {
+func (q *activeQuery) startTransaction(s *ast.StartTransaction) error {
 	if q.req.Session.Transaction != "" && !strings.EqualFold(q.req.Session.Transaction, "NONE") {
 		return qerr.At(qerr.NotSupportedCode, s.Pos(), "Nested transactions not supported")
 	}
 	return q.control("START TRANSACTION", func(e *Effects) { e.StartedTransaction = string(q.id) })
 }
 
-func (q *query) endTransaction(verb string) error {
+func (q *activeQuery) endTransaction(verb string) error {
 	if id := q.req.Session.Transaction; id == "" || strings.EqualFold(id, "NONE") {
 		return qerr.New(qerr.NotInTransaction, "No transaction in progress")
 	}
 	return q.control(verb, func(e *Effects) { e.ClearTransaction = true })
 }
 
-func (q *query) prepare(s *ast.Prepare) error {
+func (q *activeQuery) prepare(s *ast.Prepare) error {
 	switch s.Statement.(type) {
 	case *ast.Prepare, *ast.Execute, *ast.ExecuteImmediate, *ast.Deallocate:
 		return qerr.At(qerr.NotSupportedCode, s.Pos(), "Invalid statement type for prepared statement")
@@ -177,7 +177,7 @@ func (q *query) prepare(s *ast.Prepare) error {
 	return q.control("PREPARE", func(e *Effects) { e.AddedPrepare = map[string]string{s.Name.Fold(): text} })
 }
 
-func (q *query) deallocate(s *ast.Deallocate) error {
+func (q *activeQuery) deallocate(s *ast.Deallocate) error {
 	name := s.Name.Fold()
 	if _, err := q.prepared(name); err != nil {
 		return err
@@ -186,7 +186,7 @@ func (q *query) deallocate(s *ast.Deallocate) error {
 }
 
 // prepared returns the text of a prepared statement.
-func (q *query) prepared(name string) (string, error) {
+func (q *activeQuery) prepared(name string) (string, error) {
 	text, ok := q.req.Session.Prepared[name]
 	if !ok {
 		return "", qerr.New(qerr.NotFound, "Prepared statement not found: %s", name)
@@ -194,7 +194,7 @@ func (q *query) prepared(name string) (string, error) {
 	return text, nil
 }
 
-func (q *query) executePrepared(s *ast.Execute) error {
+func (q *activeQuery) executePrepared(s *ast.Execute) error {
 	text, err := q.prepared(s.Name.Fold())
 	if err != nil {
 		return err
@@ -208,7 +208,7 @@ func (q *query) executePrepared(s *ast.Execute) error {
 
 // executeImmediate runs the statement in a literal. Its positions are those
 // within the whole text.
-func (q *query) executeImmediate(s *ast.ExecuteImmediate) error {
+func (q *activeQuery) executeImmediate(s *ast.ExecuteImmediate) error {
 	stmt, err := parser.ParseStatement(s.SQL.Value)
 	if err == nil {
 		err = q.statement(stmt, s.Params)
@@ -237,7 +237,7 @@ func shift(err error, pos qerr.Pos) error {
 	return &moved
 }
 
-func (q *query) call(s *ast.Call) error {
+func (q *activeQuery) call(s *ast.Call) error {
 	if name := strings.Join(s.Name.Fold(), "."); name != "system.runtime.kill_query" {
 		return qerr.At(qerr.NotFound, s.Pos(), "Procedure not registered: %s", name)
 	}
@@ -256,7 +256,7 @@ func (q *query) call(s *ast.Call) error {
 	return q.kill(args["query_id"], args["message"])
 }
 
-func (q *query) kill(id, message string) error {
+func (q *activeQuery) kill(id, message string) error {
 	for _, other := range q.c.live() {
 		if string(other.id) == id {
 			other.Cancel(qerr.New(qerr.AdministrativelyKilled, "Query killed. Message: %s", message))

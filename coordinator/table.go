@@ -19,7 +19,7 @@ type tableName struct{ catalog, schema, table string }
 func (n tableName) String() string { return n.catalog + "." + n.schema + "." + n.table }
 
 // qualify completes a table's name from the session.
-func (q *query) qualify(name *ast.QualifiedName, pos qerr.Pos) (tableName, error) {
+func (q *activeQuery) qualify(name *ast.QualifiedName, pos qerr.Pos) (tableName, error) {
 	parts := []string{q.req.Session.Catalog, q.req.Session.Schema, ""}
 	given := name.Fold()
 	if len(given) > 3 {
@@ -38,7 +38,7 @@ func (q *query) qualify(name *ast.QualifiedName, pos qerr.Pos) (tableName, error
 }
 
 // resolve finds a table, or says in Trino's words what is missing.
-func (q *query) resolve(name *ast.QualifiedName, pos qerr.Pos) (tableName, *connectors.Table, error) {
+func (q *activeQuery) resolve(name *ast.QualifiedName, pos qerr.Pos) (tableName, *connectors.Table, error) {
 	n, err := q.qualify(name, pos)
 	if err != nil {
 		return n, nil, err
@@ -65,7 +65,7 @@ func orError(err error, other *qerr.Error) error {
 	return other
 }
 
-func (q *query) createTable(s *ast.CreateTable) error {
+func (q *activeQuery) createTable(s *ast.CreateTable) error {
 	n, err := q.qualify(s.Name, s.Pos())
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func columnsOf(s *ast.CreateTable) (out []connectors.Column, err error) {
 	return out, nil
 }
 
-func (q *query) dropTable(s *ast.DropTable) error {
+func (q *activeQuery) dropTable(s *ast.DropTable) error {
 	n, t, err := q.resolve(s.Name, s.Pos())
 	if err != nil {
 		if s.IfExists && (qerr.Is(err, qerr.TableNotFound) || qerr.Is(err, qerr.SchemaNotFound)) {
@@ -128,7 +128,7 @@ func (q *query) dropTable(s *ast.DropTable) error {
 
 // answer delivers rows that the coordinator knows itself. Values are string,
 // int64, float64, bool or nil, to fit the columns' types.
-func (q *query) answer(cols []ResultColumn, rows [][]any) error {
+func (q *activeQuery) answer(cols []ResultColumn, rows [][]any) error {
 	q.setState(Running)
 	q.respond(cols)
 	if len(rows) == 0 {
