@@ -189,7 +189,36 @@ func floatTest[T float32 | float64](op cmpOp, k, below, above, inf T, neg uint8)
 func (t *rangeTest[T]) strict() bool { return false }
 
 func (t *rangeTest[T]) pick(v *vector.Vector, sel []int32, n int, dst []int32) []int32 {
+	if t.lo > t.hi {
+		return selectRange(vector.Values[T](v), t.lo, t.hi, t.neg, sel, n, dst)
+	}
+	switch lo, hi := any(t.lo), any(t.hi); vals := any(vector.Values[T](v)).(type) {
+	case []int32:
+		return selectSpan(vals, uint32(lo.(int32)), uint32(hi.(int32)), t.neg, sel, n, dst)
+	case []int64:
+		return selectSpan(vals, uint64(lo.(int64)), uint64(hi.(int64)), t.neg, sel, n, dst)
+	}
 	return selectRange(vector.Values[T](v), t.lo, t.hi, t.neg, sel, n, dst)
+}
+
+// selectSpan is selectRange for integers with lo ≤ hi: counted from lo, modulo
+// the word, the range is what is at most hi-lo, which takes one comparison.
+func selectSpan[T int32 | int64, U uint32 | uint64](vals []T, lo, hi U, neg uint8, sel []int32, n int, dst []int32) []int32 {
+	k, flip, span := 0, int(neg), hi-lo
+	if sel == nil {
+		dst = dst[:n]
+		for i, x := range vals[:n] {
+			dst[k] = int32(i)
+			k += boolInt(U(x)-lo <= span) ^ flip
+		}
+		return dst[:k]
+	}
+	for _, i := range sel {
+		x := vals[i]
+		dst[k] = i
+		k += boolInt(U(x)-lo <= span) ^ flip
+	}
+	return dst[:k]
 }
 
 // selectRange writes the rows whose value lies in [lo, hi] (outside, with neg

@@ -188,6 +188,9 @@ func mulLongLong(c *call, x, y wideCol) bool {
 // decimalQuotient is /, rounded half away from zero at the result's scale.
 func decimalQuotient(fn *function.Scalar) kern {
 	up := fn.Result.S - fn.Args[0].S + fn.Args[1].S
+	if fn.Args[0].IsShortDecimal() && fn.Args[1].IsShortDecimal() && fn.Result.IsShortDecimal() && up <= types.MaxShortDecimal {
+		return shortQuotient(up)
+	}
 	return rowKern(func(c *call) func(i int) error {
 		x, y, put := c.wides(0), c.wides(1), putWide(c)
 		return func(i int) error {
@@ -198,6 +201,28 @@ func decimalQuotient(fn *function.Scalar) kern {
 			return err
 		}
 	})
+}
+
+// shortQuotient divides in 64 bits where the dividend, scaled up, fits them.
+func shortQuotient(up int32) kern {
+	unit := types.Pow10Int64(up)
+	return kern{strict: true, fallible: true, eval: func(c *call) error {
+		x, y, res := arg[int64](c, 0), arg[int64](c, 1), out[int64](c.out)
+		return c.each(func(i int) error {
+			b := y.at(i)
+			p := types.MulInt64(x.at(i), unit)
+			if p.IsInt64() && uint64(b+1) > 1 { // neither 0 nor -1
+				res[i] = roundedQuotient(p.Int64(), b)
+				return nil
+			}
+			q, err := divideDecimal(types.Int128Of(x.at(i)), types.Int128Of(b), up)
+			if err != nil {
+				return c.fail(i, err)
+			}
+			res[i] = q.Int64()
+			return nil
+		})
+	}}
 }
 
 func divideDecimal(a, b types.Int128, up int32) (types.Int128, error) {

@@ -100,13 +100,13 @@ func hashColumn(v *vector.Vector, sel []int32, out []uint64, more bool) {
 	f := holder(v)
 	switch v.Type.Physical() {
 	case types.PhysBool, types.PhysInt8:
-		hashFixed(v, vector.Values[int8](f), hashNumber[int8], sel, out, more)
+		hashInts[int8](v, sel, out, more)
 	case types.PhysInt16:
-		hashFixed(v, vector.Values[int16](f), hashNumber[int16], sel, out, more)
+		hashInts[int16](v, sel, out, more)
 	case types.PhysInt32:
-		hashFixed(v, vector.Values[int32](f), hashNumber[int32], sel, out, more)
+		hashInts[int32](v, sel, out, more)
 	case types.PhysInt64:
-		hashLongs(v, sel, out, more)
+		hashInts[int64](v, sel, out, more)
 	case types.PhysFloat:
 		hashFixed(v, vector.Values[float32](f), hashNumber[float32], sel, out, more)
 	case types.PhysDouble:
@@ -170,29 +170,29 @@ func hashFixed[T vector.Fixed](v *vector.Vector, vals []T, hash func(T) uint64, 
 	hashRows(v, sel, out, more, func(i int) uint64 { return hash(vals[i]) })
 }
 
-// hashLongs is the loop for 64-bit integers, the commonest key.
-func hashLongs(v *vector.Vector, sel []int32, out []uint64, more bool) {
+// hashInts has direct loops for flat integers without nulls, the commonest keys.
+func hashInts[T signed](v *vector.Vector, sel []int32, out []uint64, more bool) {
 	if v.Enc != vector.Flat || v.Valid != nil {
-		hashFixed(v, vector.Values[int64](holder(v)), func(x int64) uint64 { return hashWord(uint64(x)) }, sel, out, more)
+		hashFixed(v, vector.Values[T](holder(v)), hashNumber[T], sel, out, more)
 		return
 	}
-	vals := vector.Values[int64](v)
+	vals := vector.Values[T](v)
 	switch {
 	case sel == nil && !more:
 		for i, x := range vals[:len(out)] {
-			out[i] = hashWord(uint64(x))
+			out[i] = hashWord(uint64(int64(x)))
 		}
 	case sel == nil:
 		for i, x := range vals[:len(out)] {
-			out[i] = mix(out[i], hashWord(uint64(x)))
+			out[i] = mix(out[i], hashWord(uint64(int64(x))))
 		}
 	case !more:
 		for j, i := range sel {
-			out[j] = hashWord(uint64(vals[i]))
+			out[j] = hashWord(uint64(int64(vals[i])))
 		}
 	default:
 		for j, i := range sel {
-			out[j] = mix(out[j], hashWord(uint64(vals[i])))
+			out[j] = mix(out[j], hashWord(uint64(int64(vals[i]))))
 		}
 	}
 }

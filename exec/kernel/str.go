@@ -111,7 +111,7 @@ func substr(b []byte, start, n int64, binary bool) (from, to int) {
 	if start == 0 || n <= 0 {
 		return 0, 0
 	}
-	if binary || isASCII(b) {
+	if binary || start < 0 && isASCII(b) {
 		size := int64(len(b))
 		if start < 0 {
 			start += size + 1

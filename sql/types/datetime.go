@@ -12,9 +12,39 @@ const (
 	NanosPerDay = nanosPerDay
 )
 
-// Civil returns the proleptic Gregorian date of a day since 1970-01-01, by
+// civilShift moves days so that 32800 years before 0000-03-01 is day 0, and
+// all days within reach of an int32 count that have a plain answer are positive.
+const (
+	civilEras  = 82
+	civilShift = civilEras*146097 + 719468
+)
+
+// Civil returns the proleptic Gregorian date of a day since 1970-01-01. Within
+// 32 millennia it is Neri and Schneider's algorithm ("Euclidean affine
+// functions and their application to calendar algorithms", 2022), beyond that
 // Howard Hinnant's civil_from_days.
 func Civil(days int64) (year int64, month, day int) {
+	if uint64(days+civilShift) >= 2*civilEras*146097 {
+		return civilFar(days)
+	}
+	n1 := 4*uint32(days+civilShift) + 3
+	century := n1 / 146097
+	n2 := n1%146097 | 3
+	p2 := 2939745 * uint64(n2)
+	z := uint32(p2 >> 32)
+	doy := uint32(p2) / 2939745 / 4
+	n3 := 2141*doy + 197913
+	year = int64(100*century+z) - civilEras*400
+	month = int(n3 >> 16)
+	day = int(n3&0xffff)/2141 + 1
+	if doy >= 306 {
+		year++
+		month -= 12
+	}
+	return year, month, day
+}
+
+func civilFar(days int64) (year int64, month, day int) {
 	z := days + 719468
 	era := floorDiv(z, 146097)
 	doe := uint32(z - era*146097)
