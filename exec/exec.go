@@ -21,6 +21,7 @@ package exec
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/exec/mem"
@@ -127,6 +128,12 @@ type Settings struct {
 	BatchRows int
 	// PartialAggregation and DynamicFiltering switch those off when false.
 	PartialAggregation, DynamicFiltering bool
+	// TimeZone is the name of the session's time zone; "" means UTC.
+	TimeZone string
+	// User is the name of the user that runs the query.
+	User string
+	// Start is the time at which the query began.
+	Start time.Time
 }
 
 // Task is everything that a running fragment gets from outside.

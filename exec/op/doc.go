@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/exec/kernel"
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/exec/vector"
 )
@@ -43,7 +44,12 @@ type Env struct {
 	// BatchRows is the number of rows a batch to aim at; 0 means
 	// vector.DefaultRows.
 	BatchRows int
+	// Session is what expressions may know of the query's session.
+	Session kernel.Session
 }
+
+// kernel returns what expressions are compiled with.
+func (e *Env) kernel() *kernel.Env { return &kernel.Env{Account: e.Account, Session: e.Session} }
 
 // rows returns the number of rows that an output batch should hold.
 func (e *Env) rows() int {

@@ -89,6 +89,3 @@ func (p *Project) Close() error {
 	p.prg.Close()
 	return p.in.Close()
 }
-
-// kernel returns what expressions are compiled with.
-func (e *Env) kernel() *kernel.Env { return &kernel.Env{Account: e.Account} }
