@@ -35,7 +35,7 @@ var lattice = map[string]string{
 	"connectors":   "sql/expr exec/vector",
 
 	"connectors/objstore":     "",
-	"connectors/lake":         "connectors connectors/objstore exec/kernel",
+	"connectors/lake":         "connectors connectors/lake/parquet connectors/objstore exec/kernel",
 	"connectors/memory":       "connectors exec/kernel",
 	"connectors/tpch/dbgen":   "",
 	"connectors/tpch":         "connectors connectors/tpch/dbgen exec/kernel",

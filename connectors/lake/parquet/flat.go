@@ -25,6 +25,7 @@ type column interface {
 
 // chunkData is a column chunk and its bytes.
 type chunkData struct {
+	leaf  int
 	chunk *Chunk
 	data  []byte
 }

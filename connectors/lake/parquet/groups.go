@@ -56,8 +56,22 @@ func (r *Reader) beginGroup(i int) (bool, error) {
 	for k := range r.slots {
 		r.slots[k].started, r.slots[k].behind, r.slots[k].loaded = false, 0, false
 	}
+	r.batchRows = r.rowsFor(g)
 	r.fetchAhead()
 	return r.filter.beginGroup(r)
+}
+
+// maxElements is about how many elements of lists a batch has at most.
+const maxElements = 1 << 18
+
+// rowsFor returns the number of rows of the group's batches.
+func (r *Reader) rowsFor(g *Group) int64 {
+	values := g.Rows
+	for _, l := range r.wantedLeaves() {
+		values = max(values, g.Chunks[l].Values)
+	}
+	perRow := (values + g.Rows - 1) / g.Rows
+	return min(int64(r.cfg.BatchRows), max(maxElements/perRow, 1))
 }
 
 // takeData returns the data of group i: what was fetched ahead, if it was.

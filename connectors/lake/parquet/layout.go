@@ -326,13 +326,13 @@ func convUUID(dst, src []byte, n int) error {
 
 func convFloat16(t types.Type) func(dst, src []byte, n int) error {
 	if t.Kind == types.Double {
-		return each(func(x int16) float64 { return float64(float16(uint16(x))) })
+		return each(func(x int16) float64 { return float64(halfFloat(uint16(x))) })
 	}
-	return each(func(x int16) float32 { return float16(uint16(x)) })
+	return each(func(x int16) float32 { return halfFloat(uint16(x)) })
 }
 
-// float16 widens an IEEE 754 half-precision number.
-func float16(h uint16) float32 {
+// halfFloat widens an IEEE 754 half-precision number.
+func halfFloat(h uint16) float32 {
 	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
 	switch exp {
 	case 0: // zero and subnormal numbers: frac units of 2^-24

@@ -75,11 +75,14 @@ type Reader struct {
 	ranges  []rowRange
 	ahead   *groupData // of group number next, if it was begun
 	aheadAt int
-	leaves  []int           // what to fetch of each group
-	asked   context.Context // of the current or last call of Next
-	pending int             // rows of the last batch, not yet passed over
-	done    bool
-	failed  error
+	leaves  []int // what to fetch of each group
+	// batchRows is the size of the group's batches: fewer rows than asked for
+	// where rows have long lists.
+	batchRows int64
+	asked     context.Context // of the current or last call of Next
+	pending   int             // rows of the last batch, not yet passed over
+	done      bool
+	failed    error
 }
 
 // slot is one column of the batches.
@@ -303,7 +306,7 @@ func (r *Reader) nextRows() int {
 		}
 		r.row += int64(n)
 	}
-	return int(min(r.ranges[0].end-r.row, int64(r.cfg.BatchRows)))
+	return int(min(r.ranges[0].end-r.row, r.batchRows))
 }
 
 // read makes a batch of the next n rows and filters it; nil if none is left.
@@ -373,7 +376,7 @@ func (s *slot) start() error {
 		if err != nil {
 			return err
 		}
-		s.chunks[i] = chunkData{&s.r.group.Chunks[l], b}
+		s.chunks[i] = chunkData{l, &s.r.group.Chunks[l], b}
 	}
 	s.started = true
 	s.col.start(s.chunks)

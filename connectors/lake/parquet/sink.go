@@ -168,7 +168,7 @@ func (s *sink) values(p *pages, at, m int) error {
 func (s *sink) borrow(p *pages, at, m int) bool {
 	v := &p.vals
 	n := m * s.width
-	if at != 0 || m != s.want || v.kind != valPlain || !p.layout.identity() || n > len(v.b)-v.at {
+	if s.mode != undecided || at != 0 || m != s.want || v.kind != valPlain || !p.layout.identity() || n > len(v.b)-v.at {
 		return false
 	}
 	src := v.b[v.at : v.at+n : v.at+n]
