@@ -1,0 +1,248 @@
+// Package config is how a tutti process is told what to do. Every setting is
+// a flag, an environment variable and a key of a YAML file, all under one
+// name: --http-listen, TUTTI_HTTP_LISTEN, http-listen. A flag wins over the
+// environment, that over the file, and that over the default.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
+)
+
+// Role is what a process is. Settings that a role has no use for are refused.
+type Role uint8
+
+// The roles.
+const (
+	Server Role = 1 << iota // coordinator and worker in one process
+	Coordinator
+	Worker
+)
+
+// Config are the settings of a process.
+type Config struct {
+	File string
+
+	HTTPListen     string
+	GRPCListen     string
+	Advertise      string
+	DataDir        string
+	CatalogDir     string
+	NodeID         string
+	Environment    string
+	Join           []string
+	InternalSecret string
+	LogFormat      string
+	LogLevel       string
+
+	MemoryLimit      Size
+	QueryMemoryLimit Size
+	RetainedMemory   Size
+	RetainedDisk     Size
+	Threads          int
+
+	MaxRunning    int
+	MaxQueued     int
+	ClientTimeout time.Duration
+	WorkerWait    time.Duration
+}
+
+// Flags registers the settings of a role.
+func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
+	fs.StringVar(&c.File, "config", "", "YAML file with settings under the names of these flags")
+	fs.StringVar(&c.GRPCListen, "grpc-listen", "127.0.0.1:8081", "address for node-to-node control and Arrow Flight")
+	fs.StringVar(&c.HTTPListen, "http-listen", "127.0.0.1:8080", "address for clients, the web page and metrics")
+	fs.StringVar(&c.Advertise, "advertise", "", "HOST:PORT under which other nodes reach --grpc-listen (default: the address itself)")
+	fs.StringVar(&c.DataDir, "data-dir", "tutti-data", "folder for this node's files")
+	fs.StringVar(&c.NodeID, "node-id", "", "name of this node (default: host name and port)")
+	fs.StringVar(&c.InternalSecret, "internal-secret", "", "secret that all nodes share; needed to listen beyond loopback; ${ENV:NAME} and ${FILE:path} work")
+	fs.StringVar(&c.LogFormat, "log-format", "text", "text or json")
+	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
+	fs.Var(&c.MemoryLimit, "memory-limit", "memory for queries on this node, such as 4GB (default: 70% of the machine's)")
+	fs.Var(&c.QueryMemoryLimit, "query-memory-limit", "memory of one query on this node (default: all of it)")
+	fs.IntVar(&c.Threads, "threads", runtime.NumCPU(), "threads for query work")
+	if role != Coordinator {
+		fs.Var(&c.RetainedMemory, "retained-memory", "memory for task outputs before they go to disk (default: a quarter of --memory-limit)")
+		fs.Var(&c.RetainedDisk, "retained-disk", "disk for task outputs under --data-dir (default 64GB)")
+	}
+	if role == Worker {
+		fs.StringSliceVar(&c.Join, "join", nil, "HOST:PORT of a coordinator's --grpc-listen; several are tried in turn")
+		return
+	}
+	fs.StringVar(&c.CatalogDir, "catalog-dir", "", "folder with one NAME.yaml for each catalog (default: catalogs under --data-dir)")
+	fs.StringVar(&c.Environment, "environment", "tutti", "name of the cluster, shown to clients")
+	fs.IntVar(&c.MaxRunning, "max-running-queries", 100, "queries that run at once; more wait")
+	fs.IntVar(&c.MaxQueued, "max-queued-queries", 1000, "queries that wait; more are refused")
+	fs.DurationVar(&c.ClientTimeout, "client-timeout", 5*time.Minute, "time after which a query whose client is silent is abandoned")
+	if role == Coordinator {
+		fs.DurationVar(&c.WorkerWait, "worker-wait", 10*time.Second, "time a query waits for a first worker")
+	}
+}
+
+// Load fills in what the command line does not set: from the environment,
+// then from the file. The errors name the setting, and the file and line.
+func Load(fs *pflag.FlagSet, environ func(string) (string, bool)) error {
+	if v, ok := environ("TUTTI_CONFIG"); ok && !fs.Changed("config") {
+		if err := fs.Set("config", v); err != nil {
+			return err
+		}
+	}
+	var bad error
+	fromEnv := map[string]bool{}
+	fs.VisitAll(func(f *pflag.Flag) {
+		name := "TUTTI_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		v, ok := environ(name)
+		if !ok || f.Changed || f.Name == "config" {
+			return
+		}
+		fromEnv[f.Name] = true
+		if err := f.Value.Set(v); err != nil && bad == nil {
+			bad = fmt.Errorf("%s=%q: %w", name, v, err)
+		}
+	})
+	if bad != nil {
+		return bad
+	}
+	file, err := fs.GetString("config")
+	if err != nil || file == "" {
+		return err
+	}
+	return loadFile(fs, file, fromEnv)
+}
+
+// loadFile applies a YAML file's settings.
+func loadFile(fs *pflag.FlagSet, path string, fromEnv map[string]bool) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("configuration file: %w", err)
+	}
+	defer f.Close()
+	var doc yaml.Node
+	if err := yaml.NewDecoder(f).Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if len(doc.Content) == 0 {
+		return nil
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return fmt.Errorf("%s:%d: settings must be written as name: value", path, root.Line)
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key, value := root.Content[i], root.Content[i+1]
+		flag := fs.Lookup(key.Value)
+		if flag == nil || key.Value == "config" {
+			return fmt.Errorf("%s:%d: unknown setting %q%s", path, key.Line, key.Value, Suggest(key.Value, names(fs)))
+		}
+		if flag.Changed || fromEnv[flag.Name] {
+			continue
+		}
+		text, err := scalar(value)
+		if err == nil {
+			err = flag.Value.Set(text)
+		}
+		if err != nil {
+			return fmt.Errorf("%s:%d: %s: %w", path, value.Line, key.Value, err)
+		}
+	}
+	return nil
+}
+
+// scalar returns a value as a flag takes it; lists are joined by commas.
+func scalar(n *yaml.Node) (string, error) {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		return n.Value, nil
+	case yaml.SequenceNode:
+		parts := make([]string, len(n.Content))
+		for i, c := range n.Content {
+			parts[i] = c.Value
+		}
+		return strings.Join(parts, ","), nil
+	}
+	return "", errors.New("must be a value or a list of values")
+}
+
+func names(fs *pflag.FlagSet) (out []string) {
+	fs.VisitAll(func(f *pflag.Flag) { out = append(out, f.Name) })
+	return out
+}
+
+// Check completes the settings and reports those that cannot be.
+func (c *Config) Check(role Role) error {
+	var err error
+	if c.InternalSecret, err = Resolve(c.InternalSecret, os.LookupEnv); err != nil {
+		return fmt.Errorf("internal-secret: %w", err)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return fmt.Errorf("log-format: %q is neither text nor json", c.LogFormat)
+	}
+	if c.Threads < 1 {
+		return fmt.Errorf("threads: %d is less than 1", c.Threads)
+	}
+	if role == Worker && len(c.Join) == 0 {
+		return errors.New("join: a worker needs --join HOST:PORT of a coordinator")
+	}
+	for name, address := range map[string]string{"http-listen": c.HTTPListen, "grpc-listen": c.GRPCListen} {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return fmt.Errorf("%s: %q is not HOST:PORT", name, address)
+		}
+		if role != Server && name == "grpc-listen" && !loopback(host) && c.InternalSecret == "" {
+			return fmt.Errorf("grpc-listen: %s can be reached from other machines; set --internal-secret on all nodes, or listen on 127.0.0.1", address)
+		}
+	}
+	if c.MemoryLimit == 0 {
+		c.MemoryLimit = Size(machineMemory() * 7 / 10)
+	}
+	if c.RetainedMemory == 0 {
+		c.RetainedMemory = c.MemoryLimit / 4
+	}
+	if c.RetainedDisk == 0 {
+		c.RetainedDisk = 64 << 30
+	}
+	return nil
+}
+
+// loopback reports whether only this machine reaches a host.
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// secrets are never printed.
+var secrets = map[string]bool{"internal-secret": true}
+
+// Print writes every setting as YAML, secrets hidden.
+func Print(w io.Writer, fs *pflag.FlagSet) error {
+	var err error
+	fs.VisitAll(func(f *pflag.Flag) {
+		v := f.Value.String()
+		switch {
+		case f.Name == "help" || f.Name == "config" || err != nil:
+			return
+		case secrets[f.Name] && v != "":
+			v = "(hidden)"
+		case f.Value.Type() == "stringSlice":
+			_, err = fmt.Fprintf(w, "%s: %s\n", f.Name, v)
+			return
+		}
+		var out []byte
+		if out, err = yaml.Marshal(v); err == nil {
+			_, err = fmt.Fprintf(w, "%s: %s", f.Name, out)
+		}
+	})
+	return err
+}
