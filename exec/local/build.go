@@ -5,9 +5,11 @@ import (
 	"slices"
 
 	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/exec/kernel"
 	"github.com/tuttidb/tutti/exec/op"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // Build turns the task's fragment into pipelines, the last of which ends in
@@ -21,7 +23,10 @@ func Build(t *exec.Task) ([]exec.Pipeline, error) {
 }
 
 func build(t *exec.Task) (*builder, error) {
-	b := &builder{task: t}
+	b, err := newBuilder(t)
+	if err != nil {
+		return nil, err
+	}
 	f, err := b.flow(t.Fragment.Root)
 	if err == nil {
 		err = b.output(f, t.Fragment)
@@ -40,9 +45,23 @@ func (b *builder) settle() {
 	}
 }
 
+func newBuilder(t *exec.Task) (*builder, error) {
+	b := &builder{task: t}
+	b.session = kernel.Session{Zone: types.UTCZone, Start: t.Settings.Start, User: t.Settings.User}
+	if name := t.Settings.TimeZone; name != "" {
+		zone, ok := types.ZoneByName(name)
+		if !ok {
+			return nil, qerr.New(qerr.InvalidSessionProperty, "Time zone not supported: %s", name)
+		}
+		b.session.Zone = zone
+	}
+	return b, nil
+}
+
 // builder collects the pipelines of one task.
 type builder struct {
 	task      *exec.Task
+	session   kernel.Session
 	pipelines []exec.Pipeline
 	// flows are those not yet part of a pipeline, to be closed if building fails.
 	flows []*flow
@@ -104,6 +123,8 @@ func (b *builder) flow(n plan.Node) (*flow, error) {
 		return b.unnest(n)
 	case *plan.Write:
 		return b.write(n)
+	case *plan.Aggregate:
+		return b.aggregate(n)
 	case *plan.Join:
 		return b.join(n)
 	case *shared:

@@ -84,6 +84,7 @@ func (b *builder) part(n plan.Node, name string) *part {
 		Account:   b.task.Account.Child(fmt.Sprintf("%s %d", name, id), 0),
 		Stats:     p.stats,
 		BatchRows: b.task.Settings.BatchRows,
+		Session:   b.session,
 	}
 	b.parts = append(b.parts, p)
 	return p

@@ -395,3 +395,12 @@ func TestBuildRefusesColumnsThatAreNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestTimeZonesThatAreNotKnownAreRefused(t *testing.T) {
+	c := twoTables()
+	d, _ := testDeps(t, c, 1)
+	d.Settings.TimeZone = "Mars/Olympus_Mons"
+	if _, err := RunPlan(context.Background(), joinPlan(c, plan.InnerJoin), d); !qerr.Is(err, qerr.InvalidSessionProperty) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -60,7 +60,10 @@ func RunPlan(ctx context.Context, p *plan.Plan, d Deps) (*Result, error) {
 		Splits: splits, Dynamic: newFilters(), Catalogs: d.Catalogs, Stats: d.Stats,
 		Partitions: 1, Log: d.Log,
 	}
-	b := &builder{task: t}
+	b, err := newBuilder(t)
+	if err != nil {
+		return nil, err
+	}
 	f, err := b.flow(root)
 	if err != nil {
 		b.abandon()
