@@ -14,7 +14,9 @@ type Filter struct {
 	compiler *compiler
 	conj     []pred
 	run      run
-	buf      rowBuf
+	// bufs are used in turn: a part's input selection is also what columns are
+	// loaded for, so its output must not overwrite it.
+	bufs [2]rowBuf
 }
 
 // CompileFilter compiles a condition whose columns' IDs are positions in the
@@ -43,10 +45,10 @@ func CompileFilter(env *Env, e expr.Expr) (*Filter, error) {
 // left. The result is borrowed until the next Apply.
 func (f *Filter) Apply(b *vector.Batch) ([]int32, error) {
 	sel := b.Sel
-	for _, p := range f.conj {
+	for i, p := range f.conj {
 		f.compiler.seq++
 		f.run = run{cols: b.Cols, n: b.N, load: sel, seq: f.compiler.seq}
-		out, err := p.apply(&f.run, sel, f.buf.room(b.N))
+		out, err := p.apply(&f.run, sel, f.bufs[i&1].room(b.N))
 		if err != nil {
 			return nil, err
 		}
