@@ -12,6 +12,13 @@ import (
 	"github.com/tuttidb/tutti/sql/types"
 )
 
+// lackingError says that the interpreter cannot run a query.
+type lackingError struct{ what string }
+
+func (e *lackingError) Error() string { return "the interpreter has no " + e.what }
+
+func lacking(format string, args ...any) error { return &lackingError{fmt.Sprintf(format, args...)} }
+
 // env evaluates expressions over rows of known columns.
 type env struct{ at map[expr.ColumnID]int }
 
@@ -44,7 +51,7 @@ func (e *env) eval(x expr.Expr, row []any) (any, error) {
 	case *expr.Form:
 		return e.form(x, row)
 	}
-	return nil, fmt.Errorf("no evaluation of %T", x)
+	return nil, lacking("evaluation of %T", x)
 }
 
 func cast(v any, x *expr.Cast) (any, error) {
@@ -57,7 +64,7 @@ func cast(v any, x *expr.Cast) (any, error) {
 	case from.IsInteger() && to.Kind == types.Varchar:
 		return fmt.Sprint(v), nil
 	}
-	return nil, fmt.Errorf("no cast from %s to %s", from, to)
+	return nil, lacking("cast from %s to %s", from, to)
 }
 
 func (e *env) all(list []expr.Expr, row []any) ([]any, bool, error) {
@@ -89,6 +96,9 @@ func (e *env) call(x *expr.Call, row []any) (any, error) {
 	}
 	if null {
 		return nil, nil
+	}
+	if len(x.Args) == 2 && x.Fn.Name != "fail" && x.Args[0].Type().Kind != x.Args[1].Type().Kind {
+		return nil, lacking("arithmetic of %s", x)
 	}
 	switch x.Fn.Name {
 	case function.OpEq, function.OpNe:
@@ -146,7 +156,7 @@ func compute(name string, args []any) (any, error) {
 	case "length":
 		return int64(len(args[0].(string))), nil
 	}
-	return nil, fmt.Errorf("no function %s", name)
+	return nil, lacking("function %s", name)
 }
 
 func arithmetic(name string, a, b int64) (any, error) {
@@ -166,7 +176,7 @@ func arithmetic(name string, a, b int64) (any, error) {
 		}
 		return a / b, nil
 	}
-	return nil, fmt.Errorf("no function %s", name)
+	return nil, lacking("function %s", name)
 }
 
 func (e *env) form(f *expr.Form, row []any) (any, error) {
@@ -218,7 +228,7 @@ func (e *env) form(f *expr.Form, row []any) (any, error) {
 		}
 		return out, nil
 	}
-	return nil, fmt.Errorf("no form %d", f.Op)
+	return nil, lacking("form %d", f.Op)
 }
 
 func (e *env) logical(f *expr.Form, row []any) (any, error) {
@@ -299,7 +309,7 @@ func fold(name string, values []any) (any, error) {
 		for _, v := range values {
 			n, ok := v.(int64)
 			if !ok {
-				return nil, fmt.Errorf("no sum of %T", v)
+				return nil, lacking("sum of %T", v)
 			}
 			total += n
 		}
@@ -313,5 +323,5 @@ func fold(name string, values []any) (any, error) {
 	case "array_agg":
 		return values, nil
 	}
-	return nil, fmt.Errorf("no aggregate %s", name)
+	return nil, lacking("aggregate %s", name)
 }

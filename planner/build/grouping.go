@@ -15,7 +15,7 @@ func (b *builder) grouping(n plan.Node, g *analyzer.Grouping) (plan.Node, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &groupInput{b: b}
+	p := &groupInput{b: b, ids: idsOf(n.Outputs())}
 	agg := &plan.Aggregate{}
 	for _, k := range g.Keys {
 		p.add(column(k.Column), k.Expr)
@@ -31,6 +31,7 @@ func (b *builder) grouping(n plan.Node, g *analyzer.Grouping) (plan.Node, error)
 // groupInput collects the columns that an aggregation needs.
 type groupInput struct {
 	b    *builder
+	ids  idSet // the columns that the input has
 	cols []plan.Assignment
 }
 
@@ -43,9 +44,10 @@ func (p *groupInput) add(c plan.Column, e expr.Expr) {
 	p.cols = append(p.cols, plan.Assignment{Column: c, Expr: e})
 }
 
-// ref returns e as a column.
+// ref returns e as a column. A column from outside the query gets an ID of its
+// own, like everything that the projection makes.
 func (p *groupInput) ref(e expr.Expr) *expr.Column {
-	if c, ok := e.(*expr.Column); ok {
+	if c, ok := e.(*expr.Column); ok && p.ids[c.ID] {
 		p.add(plan.Column{ID: c.ID, Name: c.Name, Type: c.Typ}, e)
 		return c
 	}

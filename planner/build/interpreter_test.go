@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // interpreter runs plans in the plainest way there is, so that tests can ask
@@ -23,7 +25,7 @@ type table struct {
 }
 
 // tooManyPairs bounds the work of a join without keys.
-const tooManyPairs = 4_000_000
+const tooManyPairs = 500_000
 
 var errSubqueryRows = errors.New("SUBQUERY_MULTIPLE_ROWS")
 
@@ -102,7 +104,7 @@ func (in *interpreter) rest(n plan.Node, t *table) ([][]any, error) {
 	case *plan.Unnest:
 		return unnest(n, t), nil
 	}
-	return nil, fmt.Errorf("no interpreter of %T", n)
+	return nil, lacking("operator %T", n)
 }
 
 func limit(rows [][]any, n *plan.Limit) [][]any {
@@ -231,7 +233,15 @@ func compareValues(a, b any) int {
 func keyOf(r []any, at []int) string {
 	var b strings.Builder
 	for _, p := range at {
-		fmt.Fprintf(&b, "%T:%v|", r[p], r[p])
+		switch v := r[p].(type) {
+		case int64:
+			b.WriteString(strconv.FormatInt(v, 10))
+		case string:
+			b.WriteString(strconv.Quote(v))
+		default:
+			fmt.Fprintf(&b, "%T:%v", v, v)
+		}
+		b.WriteByte('|')
 	}
 	return b.String()
 }
@@ -268,11 +278,7 @@ func unnest(n *plan.Unnest, t *table) [][]any {
 			row := slices.Clone(base)
 			for j, p := range exprs {
 				list, _ := r[p].([]any)
-				values := make([]any, len(n.Columns[j]))
-				if i >= 0 && i < len(list) {
-					values[0] = list[i]
-				}
-				row = append(row, values...)
+				row = append(row, element(list, i, n.Exprs[j].Type, len(n.Columns[j]))...)
 			}
 			if n.Ordinality != nil {
 				row = append(row, ord)
@@ -287,6 +293,17 @@ func unnest(n *plan.Unnest, t *table) [][]any {
 		}
 	}
 	return out
+}
+
+// element is what the i-th element of a list becomes; nulls if there is none.
+func element(list []any, i int, t types.Type, width int) []any {
+	switch {
+	case i < 0 || i >= len(list) || list[i] == nil:
+		return make([]any, width)
+	case t.Elem(0).Kind == types.Row:
+		return list[i].([]any)
+	}
+	return []any{list[i]}
 }
 
 // join runs every kind of join: with keys through a hash table, else over all
@@ -304,10 +321,11 @@ func join(n *plan.Join, l, r *table) ([][]any, error) {
 			nullKey = true
 			continue
 		}
-		table[keyOf(row, rk)] = append(table[keyOf(row, rk)], i)
+		k := keyOf(row, rk)
+		table[k] = append(table[k], i)
 	}
 	if len(lk) == 0 && len(l.rows)*len(r.rows) > tooManyPairs {
-		return nil, errors.New("too many pairs")
+		return nil, lacking("patience for so many pairs")
 	}
 	both := newEnv(append(slices.Clone(l.cols), r.cols...))
 	usedRight := make([]bool, len(r.rows))

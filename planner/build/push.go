@@ -417,6 +417,10 @@ func (b *builder) pushLimit(s source, n *plan.Limit, outer bool) (rows, error) {
 	}
 	row, conds := b.limitNumber(n)
 	numbered := &plan.RowNumber{Input: r.node, Partition: []plan.Column{*s.id}, Keys: ordered.Keys, Column: row, Limit: -1}
+	if n.N > 0 && n.Offset == 0 {
+		numbered.Limit = n.N // which the one row of a left row without match passes
+		return rows{node: numbered, mark: r.mark}, nil
+	}
 	if n.N >= 0 {
 		conds = append(conds, compare(function.OpLe, row.Ref(), number(n.N+n.Offset)))
 	}

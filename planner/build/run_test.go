@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 
@@ -56,34 +56,31 @@ func answer(sql string) ([][]string, error) {
 	out := make([][]string, len(t.rows))
 	for i, r := range t.rows {
 		for j, v := range r {
-			out[i] = append(out[i], format(v, t.cols[j].Type))
+			text, err := format(v, t.cols[j].Type)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = append(out[i], text)
 		}
 	}
 	return out, nil
 }
 
-func format(v any, t types.Type) string {
-	switch v := v.(type) {
-	case nil:
-		return "NULL"
-	case string:
-		if v == "" {
-			return "(empty)"
-		}
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64)
-	case []any:
+func format(v any, t types.Type) (string, error) {
+	switch {
+	case v == nil:
+		return "NULL", nil
+	case v == "":
+		return "(empty)", nil
+	case t.IsInteger(), t.Kind == types.Varchar, t.Kind == types.Boolean:
+		return fmt.Sprint(v), nil
+	case t.Kind == types.Date:
+		return types.FormatDate(v.(int64)), nil
+	case t.Kind == types.Array && t.Elem(0).IsInteger():
 		text, err := json.Marshal(v)
-		if err != nil {
-			panic(err) // the values are ours
-		}
-		return string(text)
+		return string(text), err
 	}
-	if t.Kind == types.Date {
-		return types.FormatDate(v.(int64))
-	}
-	return fmt.Sprint(v)
+	return "", lacking("text of %s", t)
 }
 
 // validate checks that every column that a node refers to is one of its
@@ -131,11 +128,23 @@ func validate(n plan.Node) error {
 
 var generator = sync.OnceValues(func() (*dbgen.Generator, error) { return dbgen.New(0.01, nil) })
 
-// scanRows reads a table of TPC-H.
+// tables remembers the rows of tables by name.
+var tables sync.Map
+
+// scanRows returns the rows of a table of TPC-H.
 func scanRows(n *plan.Scan) ([][]any, error) {
+	if rows, ok := tables.Load(n.Table.Name); ok {
+		return slices.Clone(rows.([][]any)), nil
+	}
+	rows, err := readTable(n)
+	tables.Store(n.Table.Name, rows)
+	return slices.Clone(rows), err
+}
+
+func readTable(n *plan.Scan) ([][]any, error) {
 	t, ok := dbgen.ParseTable(n.Table.Name)
 	if !ok {
-		return nil, fmt.Errorf("no table %s", n.Table.Name)
+		return nil, lacking("table %s", n.Table.Name)
 	}
 	g, err := generator()
 	if err != nil {
