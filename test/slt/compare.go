@@ -40,6 +40,9 @@ func (f *Failure) Error() string { return f.Name + ": " + f.Message }
 type Options struct {
 	// IgnoreColumns leaves out the comparison with the "# ->" line.
 	IgnoreColumns bool
+	// Exclude names files that the server cannot run by its configuration:
+	// memory.slt where there is no memory catalog, that is, on several nodes.
+	Exclude []string
 }
 
 // Check runs one record and returns nil if the outcome is the expected one,

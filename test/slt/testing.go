@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -19,6 +20,9 @@ func RunCorpus(t *testing.T, files fs.FS, open func() (Executor, error), opts Op
 		t.Fatalf("no corpus files: %v", err)
 	}
 	for _, name := range names {
+		if slices.Contains(opts.Exclude, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			exec, err := open()
 			if err != nil {
