@@ -19,6 +19,7 @@ package connectors
 import (
 	"context"
 	"log/slog"
+	"math"
 
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/exec/vector"
@@ -181,6 +182,16 @@ type TableStats struct {
 	Rows float64
 	// Columns has one entry for each of Scan.Columns.
 	Columns []ColumnStats
+}
+
+// UnknownStats returns stats of n columns that say nothing.
+func UnknownStats(n int) *TableStats {
+	nan := math.NaN()
+	s := &TableStats{Rows: nan, Columns: make([]ColumnStats, n)}
+	for i := range s.Columns {
+		s.Columns[i] = ColumnStats{Distinct: nan, NullFraction: nan, Min: nan, Max: nan, Bytes: nan}
+	}
+	return s
 }
 
 // ColumnStats are estimates about a column; NaN means unknown. Min and Max
