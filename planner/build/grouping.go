@@ -52,7 +52,7 @@ func (p *groupInput) ref(e expr.Expr) *expr.Column {
 		return c
 	}
 	for _, have := range p.cols {
-		if have.Expr.String() == e.String() && have.Column.Type.Equal(e.Type()) && !volatile(e) {
+		if analyzer.Same(have.Expr, e) && !volatile(e) {
 			return have.Column.Ref()
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/sql/analyzer"
 	"github.com/tuttidb/tutti/sql/expr"
 	"github.com/tuttidb/tutti/sql/function"
 )
@@ -338,7 +339,7 @@ func (b *builder) pullUnion(n *plan.Union, outer idSet) (*pulled, bool) {
 		for j, c := range p.conds {
 			x, y, ok := equality(c, inner.ids, outer)
 			switch {
-			case !ok || i > 0 && (j >= len(values) || values[j].String() != y.String()):
+			case !ok || i > 0 && (j >= len(values) || !analyzer.Same(values[j], y)):
 				return nil, false
 			case i == 0:
 				values = append(values, y)

@@ -6,8 +6,10 @@ import (
 	"github.com/tuttidb/tutti/sql/expr"
 )
 
-// same reports whether two expressions are written alike: the same functions
-// of the same columns and constants.
+// Same reports whether two expressions are written alike: the same functions
+// of the same columns and constants. Volatile functions are no exception.
+func Same(a, b expr.Expr) bool { return same(a, b) }
+
 func same(a, b expr.Expr) bool {
 	if !a.Type().Equal(b.Type()) || !sameNode(a, b) {
 		return false

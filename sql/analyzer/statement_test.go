@@ -10,6 +10,7 @@ import (
 	"github.com/tuttidb/tutti/sql/analyzer/analyzertest"
 	"github.com/tuttidb/tutti/sql/ast"
 	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/parser"
 )
 
 // constants binds SELECT list and returns the items as text.
@@ -215,6 +216,43 @@ func TestFileTables(t *testing.T) {
 		walk(q, func(s *analyzer.Scan) { scan = s })
 		if scan.Catalog != "lake" || scan.Table.Name != "s3://bucket/*.parquet" {
 			t.Errorf("%s: scans %s of %s", sql, scan.Table.Name, scan.Catalog)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	a := newAnalyzer(analyzertest.Session("tpch"))
+	n, table, err := a.Table(ast.Name("Nation"), qerr.Pos{})
+	if err != nil || n.String() != "tpch.tiny.nation" || len(table.Columns) != 4 {
+		t.Errorf("got %s, %v, %v", n, table, err)
+	}
+	if _, _, err = a.Table(ast.Name("nosuch"), qerr.Pos{Line: 1, Column: 5}); err == nil || err.Error() != "line 1:5: Table 'tpch.tiny.nosuch' does not exist" {
+		t.Errorf("got %v", err)
+	}
+	if n, err = a.TableName(ast.Name("s", "New Table"), qerr.Pos{}); err != nil || n.String() != `tpch.s."new table"` {
+		t.Errorf("got %s, %v", n, err)
+	}
+}
+
+func TestConstant(t *testing.T) {
+	for sql, want := range map[string]string{
+		"1 + 1":      "(1 + 1)",
+		"x":          "line 1:1: Constant expression cannot contain column references",
+		"(SELECT 1)": "line 1:1: Constant expression cannot contain a subquery",
+	} {
+		e, err := parser.ParseExpression(sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := newAnalyzer(analyzertest.Session("tpch")).Constant(e)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = v.String()
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s", sql, got, want)
 		}
 	}
 }
