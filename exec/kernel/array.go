@@ -81,27 +81,31 @@ func elementKernel(strict bool) builder {
 	return func(fn *function.Scalar, _ *binding) (kern, error) {
 		switch fn.Args[0].Kind {
 		case types.Array:
-			return pickKernel(func(c *call, i int) (*vector.Vector, int, error) {
-				l := c.list(0)
-				from, to := l.at(i)
-				at, err := arrayIndex(c.ints(1)(i), int64(to-from), strict)
-				if at < 0 || err != nil {
-					return nil, 0, err
+			return pickKernel(func(c *call) pick {
+				l, index := c.list(0), c.ints(1)
+				return func(i int) (*vector.Vector, int, error) {
+					from, to := l.at(i)
+					at, err := arrayIndex(index(i), int64(to-from), strict)
+					if at < 0 || err != nil {
+						return nil, 0, err
+					}
+					return l.kid, from + int(at), nil
 				}
-				return l.kid, from + int(at), nil
 			}), nil
 		case types.Map:
 			key := fn.Args[0].Elem(0)
-			return pickKernel(func(c *call, i int) (*vector.Vector, int, error) {
-				from, to := span(c.args[0], i)
-				m := findKey(key, c.args[1], i, c.args[0].Kids[0], from, to)
-				if m >= 0 {
-					return c.args[0].Kids[1], m, nil
+			return pickKernel(func(c *call) pick {
+				return func(i int) (*vector.Vector, int, error) {
+					from, to := span(c.args[0], i)
+					m := findKey(key, c.args[1], i, c.args[0].Kids[0], from, to)
+					if m >= 0 {
+						return c.args[0].Kids[1], m, nil
+					}
+					if strict {
+						return nil, 0, invalid("Key not present in map: %s", keyText(c.args[1], i))
+					}
+					return nil, 0, nil
 				}
-				if strict {
-					return nil, 0, invalid("Key not present in map: %s", keyText(c.args[1], i))
-				}
-				return nil, 0, nil
 			}), nil
 		}
 		return kern{}, unsupported(fn)
@@ -138,13 +142,15 @@ func keyText(v *vector.Vector, i int) string {
 	return string(prepare(c)(nil, i))
 }
 
-// pickKernel is a kernel whose result is, row by row, a row of another vector;
-// nil means null.
-func pickKernel(pick func(c *call, i int) (*vector.Vector, int, error)) kern {
+// pick says which row of which vector is the result of row i; nil means null.
+type pick func(i int) (v *vector.Vector, row int, err error)
+
+// pickKernel is a kernel whose result is, row by row, a row of another vector.
+func pickKernel(prepare func(c *call) pick) kern {
 	return kern{strict: true, fallible: true, eval: func(c *call) error {
-		b := c.out.build(c.typ)
+		b, at := c.out.build(c.typ), prepare(c)
 		err := c.fill(b, func(i int) error {
-			v, j, err := pick(c, i)
+			v, j, err := at(i)
 			if err != nil {
 				return err
 			}
@@ -336,27 +342,34 @@ func arrayExtreme(sign int) builder {
 	return func(fn *function.Scalar, _ *binding) (kern, error) {
 		t := fn.Args[0].Elem(0)
 		order := valueOrder(t)
-		return pickKernel(func(c *call, i int) (*vector.Vector, int, error) {
+		return pickKernel(func(c *call) pick {
 			l := c.list(0)
-			from, to := l.at(i)
-			best := -1
-			for j := from; j < to; j++ {
-				switch {
-				case l.kid.IsNull(j):
-					return nil, 0, nil
-				case best < 0, t.IsFloat() && isNaNAt(t, l.kid, best):
-					best = j
-				case t.IsFloat() && isNaNAt(t, l.kid, j):
-				case order(l.kid, j, l.kid, best)*sign > 0:
-					best = j
+			return func(i int) (*vector.Vector, int, error) {
+				from, to := l.at(i)
+				if best := extremeOf(t, l.kid, from, to, sign, order); best >= 0 {
+					return l.kid, best, nil
 				}
-			}
-			if best < 0 {
 				return nil, 0, nil
 			}
-			return l.kid, best, nil
 		}), nil
 	}
+}
+
+// extremeOf returns the row of the largest or smallest value, or -1.
+func extremeOf(t types.Type, v *vector.Vector, from, to, sign int, order Compare) int {
+	best := -1
+	for j := from; j < to; j++ {
+		switch {
+		case v.IsNull(j):
+			return -1
+		case best < 0, t.IsFloat() && isNaNAt(t, v, best):
+			best = j
+		case t.IsFloat() && isNaNAt(t, v, j):
+		case order(v, j, v, best)*sign > 0:
+			best = j
+		}
+	}
+	return best
 }
 
 // maxSequence is the most elements that sequence makes.

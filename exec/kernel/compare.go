@@ -76,18 +76,12 @@ func (c *compiler) compareNodes(op cmpOp, a, b node, t types.Type, negate bool) 
 	}
 	if k := asConst(b); k != nil {
 		if k.IsNull(0) {
-			return &neverPred{v: k}
+			return &nothing{arg: a, null: k}
 		}
 		return c.testPred(a, newTest(t, op, k, negate))
 	}
 	return &pairPred{op: op, negate: negate, a: a, b: b, typ: t, slots: [2]*slot{c.slot(), c.slot()}}
 }
-
-// neverPred is a comparison with null.
-type neverPred struct{ v *vector.Vector }
-
-func (p *neverPred) apply(_ *run, _, dst []int32) ([]int32, error) { return dst[:0], nil }
-func (p *neverPred) read() []*vector.Vector                        { return []*vector.Vector{p.v} }
 
 // newTest makes the test "value op constant" for a type that is not nested.
 func newTest(t types.Type, op cmpOp, k *vector.Vector, negate bool) test {

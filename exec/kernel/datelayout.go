@@ -129,7 +129,7 @@ func jodaLayout(pattern string) (layout, error) {
 	return l, nil
 }
 
-// quoted reads literal text in single quotes; ” is a quote.
+// quoted reads literal text in single quotes, in which two stand for one.
 func quoted(s string) (text string, n int) {
 	if strings.HasPrefix(s, "''") {
 		return "'", 2

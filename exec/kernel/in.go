@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/sql/expr"
@@ -12,9 +13,11 @@ import (
 const linearIn = 6
 
 // inPred compiles IN with constant candidates; nil when there are others.
+// Nothing is compiled before that is known: a node that no later evaluation is
+// sure to reach must not be in the scope.
 func (c *compiler) inPred(f *expr.Form, sc *scope, negate bool) (inputs, error) {
 	t := f.Args[0].Type()
-	if t.IsNested() || t.Kind == types.Unknown {
+	if t.IsNested() || t.Kind == types.Unknown || slices.ContainsFunc(f.Args[1:], isVarying) {
 		return nil, nil
 	}
 	var ks []*vector.Vector
@@ -44,6 +47,16 @@ func (c *compiler) inPred(f *expr.Form, sc *scope, negate bool) (inputs, error) 
 	return c.testPred(arg, inTest(t, ks, negate)), nil
 }
 
+// isConstant reports whether an expression has neither columns nor functions
+// that differ each time.
+func isConstant(e expr.Expr) bool {
+	constant := !hasVolatile(e)
+	expr.Columns(e, func(*expr.Column) { constant = false })
+	return constant
+}
+
+func isVarying(e expr.Expr) bool { return !isConstant(e) }
+
 // inHasNull reports whether a candidate of an IN is a null constant.
 func inHasNull(f *expr.Form) bool {
 	for _, a := range f.Args[1:] {
@@ -59,17 +72,23 @@ func inHasNull(f *expr.Form) bool {
 	return false
 }
 
-// nothing is never true, but evaluates its argument, whose errors count.
+// nothing is never true, but evaluates its argument: its errors count, and
+// what shares its nodes relies on that.
 type nothing struct {
-	arg  node
-	last [1]*vector.Vector
+	arg node
+	// null is what makes the condition null, if anything.
+	null *vector.Vector
+	last []*vector.Vector
 }
 
-func (p *nothing) read() []*vector.Vector { return p.last[:] }
+func (p *nothing) read() []*vector.Vector { return p.last }
 
 func (p *nothing) apply(r *run, sel, dst []int32) ([]int32, error) {
 	v, err := p.arg.eval(r, sel)
-	p.last[0] = v
+	p.last = append(p.last[:0], v)
+	if p.null != nil {
+		p.last = append(p.last, p.null)
+	}
 	return dst[:0], err
 }
 

@@ -341,3 +341,45 @@ func TestDates(t *testing.T) {
 	checkAll(t, env, cast(x, varcharT), cols, "2020-01-31", "1998-12-01", nil)
 	checkAll(t, env, fn("$subtract", dayT, x, lit(days("2020-01-01"), dateT)), cols, int64(30*86400000), int64(-7701*86400000), nil)
 }
+
+// TestSharing evaluates programs whose expressions share subexpressions that
+// one of them reaches for some rows only.
+func TestSharing(t *testing.T) {
+	env := testEnv(t)
+	cols := []*vector.Vector{column(t, env, bigT, int64(1), int64(2), int64(3)), column(t, env, bigT, int64(10), int64(20), int64(30))}
+	x, y := col(0, bigT), col(1, bigT)
+	x1, y1 := fn("$add", bigT, x, num(1)), fn("$add", bigT, y, num(1))
+	null := lit(nil, bigT)
+	for _, first := range []expr.Expr{
+		form(expr.In, boolT, num(2), x1, y1),
+		form(expr.Or, boolT, fn("$eq", boolT, x1, num(2)), fn("$eq", boolT, y1, num(21))),
+		form(expr.Or, boolT, fn("$eq", boolT, y1, null), fn("$eq", boolT, x, num(1)), fn("$eq", boolT, y1, num(21))),
+		form(expr.Case, bigT, fn("$eq", boolT, x1, num(2)), y1, null),
+		form(expr.Case, bigT, fn("$eq", boolT, y1, null), num(0), fn("$eq", boolT, x, num(2)), y1, num(0)),
+		form(expr.Coalesce, bigT, form(expr.Case, bigT, fn("$lt", boolT, x, num(3)), x1, null), y1),
+		form(expr.Try, bigT, fn("$divide", bigT, y1, fn("$subtract", bigT, x1, num(2)))),
+	} {
+		p, err := Compile(env, []expr.Expr{first, y1, x1, y1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			out, err := p.Eval(&vector.Batch{N: 3, Cols: cols})
+			if err != nil {
+				t.Fatalf("%s: %v", first, err)
+			}
+			for i := range 3 {
+				if got, want := ValueAt(out[1], i), int64(10*i+11); got != want {
+					t.Errorf("after %s: row %d of y+1 is %v, want %d", first, i, got, want)
+				}
+				if got, want := ValueAt(out[2], i), int64(i+2); got != want {
+					t.Errorf("after %s: row %d of x+1 is %v, want %d", first, i, got, want)
+				}
+			}
+			if out[1] != out[3] {
+				t.Errorf("after %s: y+1 was computed twice", first)
+			}
+		}
+		p.Close()
+	}
+}

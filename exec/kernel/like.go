@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/exec/vector"
@@ -215,8 +216,12 @@ func (t *likeTest) contains(views []vector.View, heap [][]byte, sel []int32, n i
 
 // likePred compiles LIKE, and starts_with, with a constant pattern.
 func (c *compiler) likePred(e *expr.Call, sc *scope, negate bool) (inputs, error) {
-	if e.Args[0].Type().Kind == types.Char {
+	if e.Args[0].Type().Kind == types.Char || slices.ContainsFunc(e.Args[1:], isVarying) {
 		return nil, nil
+	}
+	arg, err := c.node(e.Args[0], sc)
+	if err != nil {
+		return nil, err
 	}
 	var consts [2][]byte
 	for i, a := range e.Args[1:] {
@@ -229,13 +234,9 @@ func (c *compiler) likePred(e *expr.Call, sc *scope, negate bool) (inputs, error
 			return nil, nil
 		}
 		if k.IsNull(0) {
-			return &neverPred{v: k}, nil
+			return &nothing{arg: arg, null: k}, nil
 		}
 		consts[i] = k.Bytes(0)
-	}
-	arg, err := c.node(e.Args[0], sc)
-	if err != nil {
-		return nil, err
 	}
 	if e.Fn.Name != function.OpLike {
 		l := &like{parts: []likePart{{text: append([]byte(nil), consts[0]...)}, {}}}
