@@ -135,7 +135,7 @@ func (s *Store) alloc(n int, producer *mem.Account) (buf *mem.Buf, stays bool, e
 		}
 	}
 	if s.cfg.Dir == "" {
-		return nil, false, qerr.New(qerr.ExceededSpillLimit, "retained output: memory limit of %s reached, and there is no directory for files", size(s.cfg.MemoryLimit))
+		return nil, false, qerr.New(qerr.ExceededSpillLimit, "retained output: memory limit of %s reached, and there is no directory for files", DataSize(s.cfg.MemoryLimit))
 	}
 	buf, err = producer.Alloc(n)
 	return buf, false, err
@@ -147,7 +147,7 @@ func (s *Store) reserve(n int64) error {
 		return nil
 	}
 	s.disk.Add(-n)
-	return qerr.New(qerr.ExceededSpillLimit, "retained output: disk limit of %s reached", size(s.cfg.DiskLimit))
+	return qerr.New(qerr.ExceededSpillLimit, "retained output: disk limit of %s reached", DataSize(s.cfg.DiskLimit))
 }
 
 // path is the file of an attempt. A query's name may be anything.
@@ -228,8 +228,8 @@ func (s *Store) Close() {
 	s.unlisten()
 }
 
-// size prints a number of bytes the way Trino does.
-func size(n int64) string {
+// DataSize prints a number of bytes the way Trino does: 1GB, 953.67MB.
+func DataSize(n int64) string {
 	units := []string{"B", "kB", "MB", "GB", "TB", "PB"}
 	x, u := float64(n), 0
 	for x >= 1024 && u < len(units)-1 {

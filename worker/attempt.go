@@ -1,0 +1,285 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tuttidb/tutti/exchange"
+	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/exec/mem"
+	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/planner/plancodec"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+	"github.com/tuttidb/tutti/sql/types"
+)
+
+// attempt is one try of a task: its parts, and where it stands.
+type attempt struct {
+	m       *Manager
+	q       *query
+	id      plan.TaskID
+	task    exec.Task
+	splits  *splitQueue
+	inputs  *exchange.Inputs
+	output  *exchange.Output
+	dynamic *dynamicFilters
+	account *mem.Account
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed when nothing of it runs
+
+	mu       sync.Mutex
+	state    pb.TaskState
+	version  int64 // of what status reports
+	change   int64 // counts what watchers must hear of at once
+	failure  *pb.Failure
+	end      *pb.End
+	began    time.Time
+	finished time.Time
+	number   int64   // of the last update
+	returned []int64 // by that update
+}
+
+// newAttempt makes an attempt that has not begun.
+func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) (*attempt, error) {
+	f, err := plancodec.DecodeFragment(req.PlanVersion, req.Fragment)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	a := &attempt{
+		m: m, q: q, id: id, state: pb.TaskState_TASK_STATE_PLANNED, splits: newSplitQueue(), done: make(chan struct{}),
+		account: q.account.Child(fmt.Sprintf("task %d.%d.%d", id.Stage.Fragment, id.Task, id.Attempt), 0),
+	}
+	a.ctx, a.cancel = context.WithCancelCause(context.Background())
+	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.d.FilterPatience, a.news)
+	a.inputs = exchange.NewInputs(exchange.InputsConfig{
+		Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
+		BatchRows: int(req.GetSettings().GetBatchRows()), Merge: m.d.Merge, Log: m.d.Log,
+	})
+	a.output, err = m.d.Store.NewOutput(exchange.OutputConfig{
+		Task: id, Types: typesOf(f.Root.Outputs()), Partitions: max(int(req.OutputPartitions), 1),
+		Account: a.account.Child("output", 0), Compression: m.d.Compression,
+	})
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	a.fill(f, req)
+	if _, err := a.update(req.Update); err != nil {
+		a.output.Abort()
+		a.inputs.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func typesOf(cols []plan.Column) []types.Type {
+	ts := make([]types.Type, len(cols))
+	for i, c := range cols {
+		ts[i] = c.Type
+	}
+	return ts
+}
+
+// fill makes the task that the drivers get.
+func (a *attempt) fill(f *plan.Fragment, req *pb.StartTaskRequest) {
+	s := req.GetSettings()
+	settings := exec.Settings{
+		Drivers: int(s.GetDrivers()), BatchRows: int(s.GetBatchRows()),
+		PartialAggregation: s.GetPartialAggregation(), DynamicFiltering: s.GetDynamicFiltering(),
+	}
+	if settings.Drivers <= 0 {
+		settings.Drivers = a.m.d.Threads
+	}
+	if settings.BatchRows <= 0 || settings.BatchRows > vector.MaxRows {
+		settings.BatchRows = vector.DefaultRows
+	}
+	a.task = exec.Task{
+		ID: a.id, Fragment: f, Settings: settings, Account: a.account, Splits: a.splits, Inputs: a.inputs, Output: a.output,
+		Dynamic: a.dynamic, Catalogs: a.m.d.Catalogs, Stats: &exec.TaskStats{},
+		Partition: int(req.Partition), Partitions: max(int(req.Partitions), 1),
+		Log: a.m.d.Log.With("task", a.id.String()),
+	}
+}
+
+// start runs the attempt in a goroutine of its own.
+func (a *attempt) start() {
+	a.mu.Lock()
+	a.began = a.m.d.Clock.Now()
+	a.mu.Unlock()
+	a.enter(pb.TaskState_TASK_STATE_RUNNING)
+	go func() {
+		defer close(a.done)
+		end, err := a.run()
+		a.inputs.Close()
+		if err != nil {
+			a.output.Abort()
+		} else {
+			a.output.Close()
+		}
+		if used := a.account.Used(); used != 0 {
+			a.task.Log.Error("memory accounted to a task after its end", "bytes", used)
+		}
+		a.conclude(end, err)
+	}()
+}
+
+// run runs the task and ends its output. A panic that got past the drivers
+// fails it.
+func (a *attempt) run() (end *pb.End, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.task.Log.Error("panic in a task", "panic", p, "stack", string(debug.Stack()))
+			err = qerr.New(qerr.GenericInternal, "internal error: %v", p)
+		}
+	}()
+	if err := a.m.d.Run(a.ctx, &a.task); err != nil {
+		return nil, err
+	}
+	a.enter(pb.TaskState_TASK_STATE_FLUSHING)
+	parts, err := a.output.Finish(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	end = &pb.End{Splits: a.splits.consumed()}
+	for _, p := range parts {
+		end.Partitions = append(end.Partitions, &pb.PartitionEnd{Frames: p.Frames, Rows: p.Rows, Bytes: p.Bytes})
+	}
+	return end, nil
+}
+
+// conclude puts the attempt into its final state.
+func (a *attempt) conclude(end *pb.End, err error) {
+	state := pb.TaskState_TASK_STATE_FINISHED
+	var f *pb.Failure
+	if err != nil {
+		end = nil
+		cause := context.Cause(a.ctx)
+		var ok bool
+		if state, ok = stopped(cause); !ok {
+			if cause != nil {
+				err = cause
+			}
+			state, f = pb.TaskState_TASK_STATE_FAILED, classify(err, "query "+string(a.q.id))
+			a.task.Log.Info("task failed", "cause", f.Cause.String(), "code", f.Name, "error", err)
+		}
+	}
+	a.mu.Lock()
+	a.end, a.failure = end, f
+	a.finished = a.m.d.Clock.Now()
+	a.mu.Unlock()
+	a.enter(state)
+	a.cancel(nil) // frees the context
+}
+
+// enter changes the state.
+func (a *attempt) enter(s pb.TaskState) {
+	a.mu.Lock()
+	a.state = s
+	a.mu.Unlock()
+	a.news()
+}
+
+// news tells watchers that something changed that they must hear of.
+func (a *attempt) news() {
+	a.mu.Lock()
+	a.change++
+	a.mu.Unlock()
+	a.q.changed()
+}
+
+// changes returns a number that grows with what watchers must hear of, and
+// whether the attempt has ended.
+func (a *attempt) changes() (n int64, over bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.change, a.state >= pb.TaskState_TASK_STATE_FINISHED
+}
+
+// ended reports whether the state is final.
+func (a *attempt) ended() bool {
+	_, over := a.changes()
+	return over
+}
+
+// update applies an update once, in order, and returns the splits given back.
+func (a *attempt) update(u *pb.TaskUpdate) ([]int64, error) {
+	if u == nil {
+		return nil, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case u.Number != 0 && u.Number == a.number:
+		return a.returned, nil // said again: the answer was lost
+	case u.Number != 0 && u.Number < a.number:
+		return nil, nil
+	case u.Number > a.number+1:
+		return nil, status.Errorf(codes.FailedPrecondition, "task %s: update %d after %d", a.id, u.Number, a.number)
+	}
+	if err := a.inputs.Update(u.Inputs); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	if err := a.dynamic.update(u.Filters); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	a.splits.add(u.Splits, u.NoMore)
+	var returned []int64
+	for _, t := range u.TakeBack {
+		returned = append(returned, a.splits.takeBack(plan.NodeID(t.Scan), int(t.Count))...)
+	}
+	if u.Enough {
+		a.output.Enough()
+		a.cancel(errEnough)
+	}
+	if u.Number != 0 {
+		a.number, a.returned = u.Number, returned
+	}
+	return returned, nil
+}
+
+// status returns the attempt's state and figures, but for its filters.
+func (a *attempt) status() *pb.TaskStatus {
+	queued, started := a.splits.figures()
+	done := int(a.task.Stats.SplitsDone.Load())
+	rows, bytes := a.output.Figures()
+	st := &pb.TaskStatus{
+		Task: exchange.TaskToProto(a.id), CpuNanos: a.task.Stats.CPUNanos.Load(),
+		MemoryUsed: a.account.Used(), MemoryPeak: a.account.Peak(),
+		QueuedSplits: int32(queued), RunningSplits: int32(max(started-done, 0)), DoneSplits: int32(done),
+		OutputBytes: bytes, OutputRows: rows,
+	}
+	for _, o := range a.task.Stats.Operators() {
+		st.Operators = append(st.Operators, operatorStats(o))
+		st.SpilledBytes += o.SpilledBytes.Load()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.version++
+	st.Version, st.State, st.Failure, st.End = a.version, a.state, a.failure, a.end
+	switch {
+	case a.began.IsZero():
+	case a.finished.IsZero():
+		st.WallNanos = int64(a.m.d.Clock.Now().Sub(a.began))
+	default:
+		st.WallNanos = int64(a.finished.Sub(a.began))
+		st.RunningSplits = 0
+	}
+	return st
+}
+
+func operatorStats(o *exec.OperatorStats) *pb.OperatorStats {
+	return &pb.OperatorStats{
+		Node: int32(o.Node), Name: o.Name, RowsIn: o.RowsIn.Load(), RowsOut: o.RowsOut.Load(), BytesOut: o.BytesOut.Load(),
+		Batches: o.Batches.Load(), Nanos: o.Nanos.Load(), BlockedNanos: o.BlockedNanos.Load(), PeakBytes: o.PeakBytes.Load(),
+		SpilledBytes: o.SpilledBytes.Load(), PhysicalBytes: o.PhysicalBytes.Load(), PhysicalRows: o.PhysicalRows.Load(),
+		Groups: o.Groups.Load(), GroupsSkipped: o.GroupSkip.Load(),
+	}
+}

@@ -1,0 +1,184 @@
+package worker
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/planner/plancodec"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// dynamicFilters connects a task's builds and scans: an exec.DynamicFilters.
+// What the task builds goes to the coordinator, in its status; what is
+// complete comes from there, or, where this task alone sees the whole build
+// side, from the task itself.
+type dynamicFilters struct {
+	// local are the filters that this task's part of is the whole.
+	local map[plan.DynamicID]bool
+	// patience is how long a scan waits for a filter.
+	patience time.Duration
+	// changed is called when there is a new part to report.
+	changed func()
+
+	mu       sync.Mutex
+	parts    []*pb.DynamicFilter
+	complete map[plan.DynamicID]*connectors.DynamicFilter
+	news     chan struct{} // closed and replaced when a filter is complete
+	tired    map[plan.DynamicID]bool
+}
+
+func newDynamicFilters(f *plan.Fragment, partitions int, patience time.Duration, changed func()) *dynamicFilters {
+	d := &dynamicFilters{
+		local: map[plan.DynamicID]bool{}, patience: patience, changed: changed,
+		complete: map[plan.DynamicID]*connectors.DynamicFilter{}, news: make(chan struct{}), tired: map[plan.DynamicID]bool{},
+	}
+	plan.Walk(f.Root, func(n plan.Node) bool {
+		if j, ok := n.(*plan.Join); ok && (partitions == 1 || j.Dist == plan.Broadcast) {
+			for _, x := range j.Dynamic {
+				d.local[x.Filter] = true
+			}
+		}
+		return true
+	})
+	return d
+}
+
+// Publish takes this task's part of a filter.
+func (d *dynamicFilters) Publish(id plan.DynamicID, f *connectors.DynamicFilter) {
+	msg, err := filterToProto(id, f)
+	if err == nil {
+		d.mu.Lock()
+		d.parts = append(d.parts, msg)
+		d.mu.Unlock()
+	}
+	// A filter that cannot be encoded helps this task at least.
+	if d.local[id] {
+		d.set(id, f)
+	}
+	d.changed()
+}
+
+func (d *dynamicFilters) set(id plan.DynamicID, f *connectors.DynamicFilter) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.complete[id] != nil {
+		return
+	}
+	d.complete[id] = f
+	close(d.news)
+	d.news = make(chan struct{})
+}
+
+// update takes complete filters from the coordinator.
+func (d *dynamicFilters) update(fs []*pb.DynamicFilter) error {
+	for _, m := range fs {
+		f, err := filterFromProto(m)
+		if err != nil {
+			return fmt.Errorf("dynamic filter %d: %w", m.Id, err)
+		}
+		d.set(plan.DynamicID(m.Id), f)
+	}
+	return nil
+}
+
+// published returns the parts that this task has built.
+func (d *dynamicFilters) published() []*pb.DynamicFilter {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.parts[:len(d.parts):len(d.parts)]
+}
+
+// Get returns the filter if it is complete.
+func (d *dynamicFilters) Get(id plan.DynamicID) *connectors.DynamicFilter {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.complete[id]
+}
+
+// Wait waits for a filter. All drivers wait at the same time; once they have
+// waited in vain, nobody waits for it again.
+func (d *dynamicFilters) Wait(ctx context.Context, id plan.DynamicID) {
+	timeout := time.NewTimer(d.patience)
+	defer timeout.Stop()
+	for {
+		d.mu.Lock()
+		done, news := d.complete[id] != nil || d.tired[id], d.news
+		d.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return
+		case <-timeout.C:
+			d.mu.Lock()
+			d.tired[id] = true
+			d.mu.Unlock()
+			return
+		}
+	}
+}
+
+func filterToProto(id plan.DynamicID, f *connectors.DynamicFilter) (*pb.DynamicFilter, error) {
+	m := &pb.DynamicFilter{Id: int32(id), Empty: f.Empty}
+	var err error
+	if f.Min != nil {
+		if m.Min, err = plancodec.EncodeDatum(f.Min); err != nil {
+			return nil, err
+		}
+	}
+	if f.Max != nil {
+		if m.Max, err = plancodec.EncodeDatum(f.Max); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range f.Values {
+		d, err := plancodec.EncodeDatum(v)
+		if err != nil {
+			return nil, err
+		}
+		m.Values = append(m.Values, d)
+	}
+	m.Bloom = make([]byte, 0, 8*len(f.Bloom))
+	for _, w := range f.Bloom {
+		m.Bloom = binary.LittleEndian.AppendUint64(m.Bloom, w)
+	}
+	return m, nil
+}
+
+func filterFromProto(m *pb.DynamicFilter) (*connectors.DynamicFilter, error) {
+	f := &connectors.DynamicFilter{Empty: m.Empty}
+	var err error
+	if m.Min != nil {
+		if f.Min, err = plancodec.DecodeDatum(m.Min); err != nil {
+			return nil, err
+		}
+	}
+	if m.Max != nil {
+		if f.Max, err = plancodec.DecodeDatum(m.Max); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range m.Values {
+		v, err := plancodec.DecodeDatum(d)
+		if err != nil {
+			return nil, err
+		}
+		f.Values = append(f.Values, v)
+	}
+	// A bloom filter is a power of two of blocks of 32 bytes.
+	if n := len(m.Bloom); n%32 != 0 || bits.OnesCount(uint(n)) > 1 {
+		return nil, fmt.Errorf("bloom filter of %d bytes", n)
+	}
+	for b := m.Bloom; len(b) > 0; b = b[8:] {
+		f.Bloom = append(f.Bloom, binary.LittleEndian.Uint64(b))
+	}
+	return f, nil
+}

@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/planner/plan"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// splitQueue hands a task's splits to its drivers: an exec.Splits. Splits that
+// no driver has taken yet can be taken back.
+type splitQueue struct {
+	mu      sync.Mutex
+	scans   map[plan.NodeID]*scanQueue
+	started []int64
+	queued  int
+	news    chan struct{} // closed and replaced when splits come or end
+}
+
+type scanQueue struct {
+	waiting []*pb.Split
+	noMore  bool
+}
+
+func newSplitQueue() *splitQueue {
+	return &splitQueue{scans: map[plan.NodeID]*scanQueue{}, news: make(chan struct{})}
+}
+
+// scan returns the queue of a scan. The caller holds mu.
+func (q *splitQueue) scan(id plan.NodeID) *scanQueue {
+	s := q.scans[id]
+	if s == nil {
+		s = &scanQueue{}
+		q.scans[id] = s
+	}
+	return s
+}
+
+// add appends splits and notes which scans get no more.
+func (q *splitQueue) add(splits []*pb.Split, noMore []int32) {
+	if len(splits) == 0 && len(noMore) == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range splits {
+		scan := q.scan(plan.NodeID(s.Scan))
+		scan.waiting = append(scan.waiting, s)
+		q.queued++
+	}
+	for _, id := range noMore {
+		q.scan(plan.NodeID(id)).noMore = true
+	}
+	close(q.news)
+	q.news = make(chan struct{})
+}
+
+// takeBack removes up to n splits of a scan that were not started, the last
+// ones first, and returns their ids.
+func (q *splitQueue) takeBack(scan plan.NodeID, n int) []int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.scan(scan)
+	n = max(min(n, len(s.waiting)), 0)
+	at := len(s.waiting) - n
+	var ids []int64
+	for _, x := range s.waiting[at:] {
+		ids = append(ids, x.Id)
+	}
+	s.waiting = slices.Delete(s.waiting, at, len(s.waiting))
+	q.queued -= n
+	return ids
+}
+
+// Next returns the next split of a scan. See exec.Splits.
+func (q *splitQueue) Next(ctx context.Context, scan plan.NodeID) (*connectors.Split, error) {
+	for {
+		split, news := q.poll(scan)
+		if split != nil || news == nil {
+			return split, nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// poll returns a split; or what to wait for; or neither at the end.
+func (q *splitQueue) poll(scan plan.NodeID) (*connectors.Split, <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.scan(scan)
+	if len(s.waiting) > 0 {
+		x := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		q.queued--
+		q.started = append(q.started, x.Id)
+		return &connectors.Split{Payload: x.Payload, Affinity: x.Affinity, Bytes: x.Bytes, Rows: x.Rows}, nil
+	}
+	if s.noMore {
+		return nil, nil
+	}
+	return nil, q.news
+}
+
+// figures returns how many splits wait and how many were started.
+func (q *splitQueue) figures() (queued, started int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.queued, len(q.started)
+}
+
+// consumed returns the ids of the splits that were started.
+func (q *splitQueue) consumed() []int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.started)
+}
