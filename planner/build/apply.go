@@ -89,3 +89,23 @@ func (a *apply) simplified() plan.Node {
 		}
 	}
 }
+
+// existential makes semi applies inner ones where a row more or less of the
+// same kind makes no difference: below a test whether there are rows, and where
+// the semi apply's right side refers to outer columns. Inner applies can be
+// pulled apart.
+func existential(n plan.Node, outer idSet) plan.Node {
+	switch n := n.(type) {
+	case *plan.Filter, *plan.Project, *plan.Sort:
+		return n.WithInputs([]plan.Node{existential(n.Inputs()[0], outer)})
+	case *apply:
+		left := existential(n.left, outer)
+		if n.kind == applySemi && (refersTo(n.right, outer) || outer.usesAny(n.on)) {
+			right := existential(filtered(n.right, n.on...), outer)
+			// The right side's columns stay inside: nothing above knows them.
+			return &apply{kind: applyInner, left: left, right: right}
+		}
+		return n.WithInputs([]plan.Node{left, n.right})
+	}
+	return n
+}

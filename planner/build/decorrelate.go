@@ -43,6 +43,9 @@ func (b *builder) unnestApply(a *apply) (plan.Node, error) {
 	c := *a
 	c.left, c.right = left, c.simplified()
 	outer := idsOf(left.Outputs())
+	if c.kind >= applySemi {
+		c.right = existential(c.right, outer)
+	}
 	if p, ok := b.pull(c.right, outer); ok && !p.needsMark(c.kind) {
 		n, ok, err := b.joinPulled(&c, p)
 		if err != nil {

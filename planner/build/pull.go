@@ -1,6 +1,7 @@
 package build
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/tuttidb/tutti/planner/plan"
@@ -179,6 +180,9 @@ func joinConditions(n *plan.Join) []expr.Expr {
 
 // pullApply pulls the left side; the right one must refer to that alone.
 func (b *builder) pullApply(n *apply, outer idSet) (*pulled, bool) {
+	if n.kind == applyInner {
+		return b.pullLateral(n, outer)
+	}
 	if refersTo(n.right, outer) || outer.usesAny(n.on) {
 		return nil, false
 	}
@@ -193,6 +197,40 @@ func (b *builder) pullApply(n *apply, outer idSet) (*pulled, bool) {
 	c.left = p.node
 	p.node = &c
 	return p, true
+}
+
+// pullLateral pulls both sides of an inner apply, the right one from under the
+// left one, too, which makes the apply a join.
+func (b *builder) pullLateral(n *apply, outer idSet) (*pulled, bool) {
+	l, ok := b.pull(n.left, outer)
+	if !ok || l.aggregated {
+		return nil, false
+	}
+	around := idsOf(n.left.Outputs())
+	maps.Copy(around, outer)
+	r, ok := b.pull(n.right, around)
+	if !ok || r.aggregated {
+		return nil, false
+	}
+	out := &pulled{conds: l.conds, defs: l.defs}
+	var inside []expr.Expr
+	for _, c := range r.conds {
+		if c = l.subst(c); outer.uses(c) {
+			out.conds = append(out.conds, c)
+		} else {
+			inside = append(inside, c)
+		}
+	}
+	var computed []plan.Assignment
+	for _, d := range r.defs {
+		if d.Expr = l.subst(d.Expr); outer.uses(d.Expr) {
+			out.defs = append(out.defs, d)
+		} else {
+			computed = append(computed, d)
+		}
+	}
+	out.node = with(b.equiJoin(plan.InnerJoin, l.node, r.node, inside), computed...)
+	return out, true
 }
 
 // keyed is a right side whose conditions are all that a key equals something
