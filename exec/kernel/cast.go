@@ -114,12 +114,7 @@ func (n *safeCastNode) eval(r *run, sel []int32) (*vector.Vector, error) {
 // castKernel finds the code of a cast between different types.
 func castKernel(from, to types.Type, env *Env) (kern, error) {
 	if from.Kind == types.Unknown {
-		return kern{eval: func(c *call) error {
-			for i := range c.n {
-				c.out.setNull(i)
-			}
-			return nil
-		}}, nil
+		return kern{eval: allNull}, nil
 	}
 	var k kern
 	ok := false
@@ -143,6 +138,17 @@ func castKernel(from, to types.Type, env *Env) (kern, error) {
 		return kern{}, qerr.NotSupported(qerr.Pos{}, "cast from %s to %s", from, to)
 	}
 	return k, nil
+}
+
+// allNull is the cast of nulls without a type.
+func allNull(c *call) error {
+	if c.typ.IsNested() {
+		return c.eachNested(func(b *vector.Builder, _ int) error { return b.AppendNull() })
+	}
+	for i := range c.n {
+		c.out.setNull(i)
+	}
+	return nil
 }
 
 func isNumberOrBool(t types.Type) bool {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"math"
 	"strings"
 
@@ -350,6 +351,10 @@ func castTime(from, to types.Type, env *Env) (kern, bool) {
 			a := arg[types.Int128](c, 0)
 			return func(i int) error { return c.out.putBytes(i, uuidBytes(a.at(i))) }
 		}), true
+	case from.Kind == types.Varbinary && to.Kind == types.UUID:
+		return textKern(func(b []byte) error {
+			return qerr.New(qerr.InvalidCastArgument, "Invalid UUID binary length: %d", len(b))
+		}, uuidOfBytes), true
 	}
 	return kern{}, false
 }
@@ -406,11 +411,13 @@ func copyBytes(c *call) error {
 	})
 }
 
-func uuidBytes(v types.Int128) []byte {
-	var b [16]byte
-	for i := range 8 {
-		b[i] = byte(uint64(v.Hi) >> (56 - 8*i))
-		b[8+i] = byte(v.Lo >> (56 - 8*i))
+func uuidOfBytes(b []byte) (types.Int128, bool) {
+	if len(b) != 16 {
+		return types.Int128{}, false
 	}
-	return b[:]
+	return types.Int128{Hi: int64(binary.BigEndian.Uint64(b)), Lo: binary.BigEndian.Uint64(b[8:])}, true
+}
+
+func uuidBytes(v types.Int128) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, uint64(v.Hi)), v.Lo)
 }

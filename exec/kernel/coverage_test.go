@@ -149,6 +149,38 @@ func TestEverySignatureIsSupported(t *testing.T) {
 	}
 }
 
+// TestEveryCastIsSupported tries, over all pairs of types, the casts that the
+// type system has, in every encoding and as TRY_CAST.
+func TestEveryCastIsSupported(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 6))
+	env := testEnv(t)
+	pairs := 0
+	for _, from := range append(sampleTypes(), types.Of(types.Unknown)) {
+		v := column(t, env, from, randomValue(r, from), randomValue(r, from), randomValue(r, from), randomValue(r, from))
+		for _, to := range sampleTypes() {
+			if !types.CanCast(from, to) {
+				continue
+			}
+			pairs++
+			if _, err := castKernel(from, to, env); err != nil && !sameValues(from, to) {
+				t.Errorf("%s to %s: %v", from, to, err)
+				continue
+			}
+			want, err := evalAll(t, env, form(expr.Try, to, cast(col(0, from), to)), &vector.Batch{N: 4, Cols: []*vector.Vector{v}})
+			if err != nil {
+				t.Errorf("%s to %s: %v", from, to, err)
+				continue
+			}
+			checkAll(t, env, tryCast(col(0, from), to), []*vector.Vector{v}, want...)
+		}
+	}
+	if pairs < 150 {
+		t.Errorf("only %d casts", pairs)
+	}
+}
+
 // randomValue makes a value as expr.Const has it, small enough that most
 // functions do not fail.
 func randomValue(r *rand.Rand, t types.Type) any {

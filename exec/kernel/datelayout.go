@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/sql/types"
 )
 
@@ -119,6 +120,9 @@ func jodaLayout(pattern string) (layout, error) {
 			n++
 		}
 		s, ok := jodaField(c, n)
+		if c == 'z' && n > 3 {
+			return nil, qerr.NotSupported(qerr.Pos{}, "long names of time zones in date formats (zzzz)")
+		}
 		if !ok {
 			return nil, invalid("Illegal pattern component: %s", pattern[i:i+n])
 		}
