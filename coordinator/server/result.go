@@ -1,0 +1,345 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/sql/types"
+)
+
+// chunkRows is how many rows are written between two looks at the buffer's
+// size.
+const chunkRows = 512
+
+// errGone is the answer to a token whose page is no longer kept.
+var errGone = errors.New("this page is gone: only the last one can be asked for again")
+
+// result is one statement as its client reads it.
+type result struct {
+	srv        *Server
+	query      coordinator.Query
+	slug       string
+	parametric bool
+	packer     *packer // nil: rows as plain JSON
+	timer      *time.Timer
+
+	// turn is held by the request that makes or repeats a page.
+	turn chan struct{}
+	page *page       // the last one made; guarded by turn
+	next int64       // its successor's token
+	read atomic.Bool // the last page has been made
+
+	// changed wakes the holder of turn, space the filler.
+	changed, space chan struct{}
+
+	mu      sync.Mutex
+	columns []coordinator.ResultColumn
+	known   bool // columns and effects are
+	rows    buffer
+	target  int // bytes at which rows make a page
+	ended   bool
+	partial bool // ended early because the client had enough
+	err     *qerr.Error
+	count   *int64 // the one bigint of a result of one row
+}
+
+// buffer holds encoded rows that wait for a page.
+type buffer struct {
+	json  []byte // rows, separated by commas
+	n     int64
+	since time.Time // when the first one came
+}
+
+func (s *Server) newResult(q coordinator.Query, parametric bool, p *packer) *result {
+	r := &result{
+		srv: s, query: q, slug: newSlug(), parametric: parametric, packer: p, next: 1,
+		turn: make(chan struct{}, 1), changed: make(chan struct{}, 1), space: make(chan struct{}, 1),
+		target: s.cfg.Limits.PageBytes,
+	}
+	r.timer = time.AfterFunc(r.keep(), r.retire)
+	s.mu.Lock()
+	s.results[q.ID()] = r
+	s.mu.Unlock()
+	go r.fill(s.ctx)
+	return r
+}
+
+func newSlug() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// retire drops a result that has ended and that nobody has asked for lately.
+// Running queries without a client are the coordinator's to abandon.
+func (r *result) retire() {
+	r.mu.Lock()
+	ended := r.ended
+	r.mu.Unlock()
+	if !ended {
+		r.timer.Reset(r.keep())
+		return
+	}
+	r.srv.mu.Lock()
+	delete(r.srv.results, r.query.ID())
+	r.srv.mu.Unlock()
+	r.mu.Lock()
+	r.drop()
+	r.mu.Unlock()
+}
+
+// touch says that the client is there.
+func (r *result) touch() {
+	r.query.Touch()
+	r.timer.Reset(r.keep())
+}
+
+// keep is how long the result lives without a request.
+func (r *result) keep() time.Duration {
+	if r.read.Load() {
+		return r.srv.cfg.Limits.Keep
+	}
+	return r.srv.cfg.Limits.ClientTimeout
+}
+
+// drop forgets the rows in the buffer. The caller holds mu.
+func (r *result) drop() {
+	r.srv.buffered.Add(-int64(len(r.rows.json)))
+	r.rows = buffer{}
+}
+
+// fill writes the query's rows into the buffer until it ends.
+func (r *result) fill(ctx context.Context) {
+	err := r.pull(ctx)
+	r.mu.Lock()
+	r.ended = true
+	if err != nil && !r.partial {
+		r.err = qerr.From(err)
+		r.drop()
+	}
+	r.mu.Unlock()
+	wake(r.changed)
+	r.srv.metrics.ended(r.err)
+}
+
+func (r *result) pull(ctx context.Context) error {
+	columns, err := r.query.Columns(ctx)
+	r.mu.Lock()
+	r.columns, r.known = columns, err == nil
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	ts := make([]types.Type, len(columns))
+	for i, c := range columns {
+		ts[i] = c.Type
+	}
+	enc := newEncoder(ts, r.parametric)
+	for {
+		b, err := r.query.Next(ctx)
+		if err != nil || b == nil {
+			return err
+		}
+		if err := r.add(ctx, enc, b); err != nil {
+			return err
+		}
+	}
+}
+
+// add writes a batch into the buffer, waiting for space as often as it must.
+func (r *result) add(ctx context.Context, enc *encoder, b *vector.Batch) error {
+	if err := b.Load(); err != nil {
+		return err
+	}
+	enc.bind(b)
+	for from, n := 0, b.Rows(); from < n; {
+		if err := r.await(ctx); err != nil {
+			return err
+		}
+		to := min(from+chunkRows, n)
+		r.mu.Lock()
+		if r.rows.n == 0 {
+			r.rows.since = r.srv.cfg.Clock.Now()
+		}
+		before := len(r.rows.json)
+		r.rows.json = enc.rows(r.rows.json, b, from, to, r.rows.n == 0)
+		r.rows.n += int64(to - from)
+		r.srv.buffered.Add(int64(len(r.rows.json) - before))
+		r.mu.Unlock()
+		from = to
+	}
+	r.noteCount(b)
+	wake(r.changed)
+	return nil
+}
+
+// noteCount remembers the number that a statement which writes returns as its
+// only row.
+func (r *result) noteCount(b *vector.Batch) {
+	if len(b.Cols) != 1 || b.Rows() != 1 || b.Cols[0].Type.Kind != types.BigInt || b.Cols[0].IsNull(b.Row(0)) {
+		return
+	}
+	n := vector.Value[int64](b.Cols[0], b.Row(0))
+	r.mu.Lock()
+	r.count = &n
+	r.mu.Unlock()
+}
+
+// await waits until the buffer is less than a page.
+func (r *result) await(ctx context.Context) error {
+	for {
+		r.mu.Lock()
+		full, partial := len(r.rows.json) >= r.target, r.partial
+		r.mu.Unlock()
+		switch {
+		case partial:
+			return errPartial
+		case !full:
+			return nil
+		}
+		wake(r.changed)
+		select {
+		case <-r.space:
+		case <-r.query.Done():
+			// A query only ends with its last batch still borrowed when it fails.
+			if info := r.query.Info(); info.Error != nil {
+				return info.Error
+			}
+			select {
+			case <-r.space:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// errPartial ends the filling of a result whose client had enough.
+var errPartial = errors.New("the client has enough rows")
+
+// wake wakes whoever waits for c, now or next.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// fetch returns the page of a token: the one made last, or the next one after
+// waiting for rows for a while.
+func (r *result) fetch(ctx context.Context, token int64, base string) (*page, error) {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	switch {
+	case r.page != nil && token == r.page.token:
+		return r.page, nil
+	case token != r.next || r.page != nil && r.page.last:
+		return nil, errGone
+	}
+	if err := r.gather(ctx); err != nil {
+		return nil, err
+	}
+	p, err := r.makePage(token, base)
+	if err != nil {
+		return nil, err
+	}
+	r.page, r.next = p, token+1
+	r.read.Store(p.last)
+	return p, nil
+}
+
+// gather waits until there is something to tell: the end, a full page, some
+// rows and no more for a moment, or the end of the client's patience.
+func (r *result) gather(ctx context.Context) error {
+	limits := &r.srv.cfg.Limits
+	patience := time.NewTimer(limits.LongPoll)
+	defer patience.Stop()
+	var linger <-chan time.Time
+	for {
+		r.mu.Lock()
+		ready, some := r.ended || len(r.rows.json) >= r.target, r.rows.n > 0
+		wait := limits.Linger - r.srv.cfg.Clock.Now().Sub(r.rows.since)
+		r.mu.Unlock()
+		if ready {
+			return nil
+		}
+		if some && linger == nil {
+			t := time.NewTimer(max(wait, 0))
+			defer t.Stop()
+			linger = t.C
+		}
+		select {
+		case <-r.changed:
+		case <-patience.C:
+			return nil
+		case <-linger:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.srv.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// take empties the buffer into a page and lets the filler go on. It sizes the
+// next page: twice as large while there is memory.
+func (r *result) take() (rows buffer, ended bool, failure *qerr.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows, ended, failure = r.rows, r.ended, r.err
+	full := len(rows.json) >= r.target
+	r.drop()
+	limits := &r.srv.cfg.Limits
+	switch {
+	case r.srv.buffered.Load() > limits.BufferBytes/2:
+		r.target = max(limits.PageBytes/4, 1)
+	case full:
+		r.target = max(min(2*r.target, limits.MaxPageBytes), limits.PageBytes)
+	}
+	if full && !ended {
+		r.rows.json = make([]byte, 0, r.target+r.target/8)
+	}
+	wake(r.space)
+	return rows, ended, failure
+}
+
+// stopEarly ends the result with the rows that are there.
+func (r *result) stopEarly() {
+	r.mu.Lock()
+	r.partial = true
+	r.mu.Unlock()
+	wake(r.space)
+	r.query.Cancel(qerr.New(qerr.UserCanceled, "The client has enough rows"))
+}
+
+// page is an answer that can be given again.
+type page struct {
+	token  int64
+	body   [][]byte
+	header http.Header
+	last   bool
+	packed bool // rows are compressed already
+}
+
+func (p *page) size() (n int) {
+	for _, b := range p.body {
+		n += len(b)
+	}
+	return n
+}

@@ -1,0 +1,216 @@
+// Package server is the HTTP door of a coordinator: Trino's statement
+// protocol, the JSON that the web page and dashboards read, health and
+// metrics.
+//
+// # Statements
+//
+// A client POSTs SQL text to /v1/statement and gets an id and a nextUri at
+// once. It then GETs nextUri after nextUri until an answer has none. Each GET
+// waits up to a second for rows, so that a small query takes two requests: the
+// POST, and one GET with columns, rows and no nextUri. The POST itself never
+// carries rows: two drivers would lose them.
+//
+// Behind each statement stands a result: one goroutine pulls batches from the
+// Query, writes rows as JSON into a buffer and stops when the buffer is a page
+// full. A GET takes the buffer over as the page of its token and keeps it
+// until the next token is asked for, so that a client whose connection broke
+// can ask again and gets the same bytes. Nothing else is kept: sessions and
+// prepared statements live in the client, which sends them with each request.
+//
+// # Trust
+//
+// Without authentication the user is whoever the client says. The URIs of a
+// statement hold a random slug, so that only who was told them can read it.
+package server
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/internal/clock"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+// Engine runs statements; *coordinator.Coordinator is one.
+type Engine interface {
+	// Submit accepts a statement and returns at once.
+	Submit(coordinator.Request) coordinator.Query
+	// Query finds a query that runs or is remembered.
+	Query(plan.QueryID) (coordinator.Query, bool)
+	// Queries returns snapshots, newest first.
+	Queries() []*coordinator.QueryInfo
+	// Nodes lists the cluster's nodes.
+	Nodes() []coordinator.NodeInfo
+}
+
+// Limits bound what clients may ask of the server; zero fields mean
+// DefaultLimits'.
+type Limits struct {
+	// MaxBody is the longest request body, in bytes. The length of SQL text has
+	// its own limit in the coordinator.
+	MaxBody int64
+	// LongPoll is how long a GET waits for rows.
+	LongPoll time.Duration
+	// Linger is how long a page waits for more rows once it has some.
+	Linger time.Duration
+	// PageBytes is the size of rows at which a first page is full; pages double
+	// from there to MaxPageBytes.
+	PageBytes, MaxPageBytes int
+	// BufferBytes is the memory for rows that clients have not yet taken, over
+	// all queries; pages stay small when it runs short.
+	BufferBytes int64
+	// Keep is how long an ended statement's last page can be asked for again.
+	Keep time.Duration
+	// ClientTimeout is how long rows wait for a client that does not ask for
+	// them; the coordinator's.
+	ClientTimeout time.Duration
+}
+
+// DefaultLimits are fit for a node with a few GB.
+var DefaultLimits = Limits{
+	MaxBody: 16 << 20, LongPoll: time.Second, Linger: 20 * time.Millisecond,
+	PageBytes: 1 << 20, MaxPageBytes: 16 << 20, BufferBytes: 256 << 20, Keep: time.Minute, ClientTimeout: 5 * time.Minute,
+}
+
+// Config is what a server is made of.
+type Config struct {
+	Engine  Engine
+	Log     *slog.Logger
+	Clock   clock.Clock
+	Version string
+	NodeID  string
+	// Environment names the cluster in /v1/info.
+	Environment string
+	// UI are the web page's files, served at /ui/; nil for none.
+	UI fs.FS
+	// Registerer takes the server's metrics and Gatherer is what /metrics
+	// shows; nil for none.
+	Registerer prometheus.Registerer
+	Gatherer   prometheus.Gatherer
+	// Ready says why the node cannot take queries yet, or nil; nil: always ready.
+	Ready func() error
+	// Shutdown begins a graceful shutdown, as PUT /v1/info/state asks; nil:
+	// not allowed.
+	Shutdown func()
+	Limits   Limits
+}
+
+// Server answers HTTP requests. Make it with New; it is an http.Handler.
+type Server struct {
+	cfg     Config
+	started time.Time
+	handler http.Handler
+	metrics *metrics
+	ctx     context.Context
+	stop    context.CancelFunc
+	ending  atomic.Bool
+	// buffered counts the bytes of rows that wait for clients.
+	buffered atomic.Int64
+
+	mu      sync.Mutex
+	results map[plan.QueryID]*result
+}
+
+// New makes a server. It fails if its metrics are registered already.
+func New(cfg Config) (*Server, error) {
+	cfg.Limits = cfg.Limits.orDefault()
+	s := &Server{cfg: cfg, started: cfg.Clock.Now(), results: map[plan.QueryID]*result{}}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	m, err := newMetrics(s)
+	if err != nil {
+		return nil, err
+	}
+	s.metrics = m
+	s.handler = s.guard(s.routes())
+	return s, nil
+}
+
+func (l Limits) orDefault() Limits {
+	d := DefaultLimits
+	orDefault(&l.MaxBody, d.MaxBody)
+	orDefault(&l.LongPoll, d.LongPoll)
+	orDefault(&l.Linger, d.Linger)
+	orDefault(&l.PageBytes, d.PageBytes)
+	orDefault(&l.MaxPageBytes, d.MaxPageBytes)
+	orDefault(&l.BufferBytes, d.BufferBytes)
+	orDefault(&l.Keep, d.Keep)
+	orDefault(&l.ClientTimeout, d.ClientTimeout)
+	return l
+}
+
+func orDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// HTTP returns an http.Server for the handler with the limits that a server
+// on an open port needs. The caller listens and shuts it down.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    4 << 20, // prepared statements travel in headers
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Close lets go of all results. Requests that wait are answered; the queries
+// are the coordinator's to end.
+func (s *Server) Close() {
+	s.ending.Store(true)
+	s.stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, r := range s.results {
+		r.timer.Stop()
+		delete(s.results, id)
+	}
+}
+
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/statement", s.submit)
+	mux.HandleFunc("HEAD /v1/statement", s.validate)
+	for _, phase := range []string{"queued", "executing"} {
+		path := "/v1/statement/" + phase + "/{id}/{slug}/{token}"
+		mux.HandleFunc("GET "+path, s.fetch) // HEAD too
+		mux.HandleFunc("DELETE "+path, s.cancel)
+	}
+	mux.HandleFunc("DELETE /v1/statement/partialCancel/{id}/{slug}", s.cancelPartly)
+	mux.HandleFunc("GET /v1/info", s.info)
+	mux.HandleFunc("GET /v1/info/coordinator", ok)
+	mux.HandleFunc("GET /v1/info/state", s.state)
+	mux.HandleFunc("PUT /v1/info/state", s.setState)
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("GET /v1/cluster", s.cluster)
+	mux.HandleFunc("GET /v1/node", s.nodes)
+	mux.HandleFunc("GET /v1/query", s.queries)
+	mux.HandleFunc("GET /v1/query/{id}", s.query)
+	mux.HandleFunc("DELETE /v1/query/{id}", s.cancelQuery)
+	mux.HandleFunc("PUT /v1/query/{id}/killed", s.kill)
+	mux.HandleFunc("GET /healthz", ok)
+	mux.HandleFunc("GET /readyz", s.ready)
+	s.metrics.mount(mux, s.cfg.Gatherer)
+	if s.cfg.UI != nil {
+		mux.Handle("GET /ui/", s.page())
+		mux.Handle("GET /{$}", http.RedirectHandler("/ui/", http.StatusFound))
+		mux.Handle("GET /ui", http.RedirectHandler("/ui/", http.StatusMovedPermanently))
+	}
+	return mux
+}
+
+func ok(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }

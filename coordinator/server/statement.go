@@ -1,0 +1,131 @@
+package server
+
+import (
+	"crypto/subtle"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+// submit answers POST /v1/statement: it starts the query and says where its
+// rows will be.
+func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
+	session, err := sessionOf(r)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	if s.ending.Load() {
+		plainError(w, http.StatusServiceUnavailable, "The server is shutting down")
+		return
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.Limits.MaxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		plainError(w, http.StatusRequestEntityTooLarge, "SQL statement is too large")
+		return
+	case err != nil:
+		plainError(w, http.StatusBadRequest, "The request ended early")
+		return
+	case strings.TrimSpace(string(text)) == "":
+		plainError(w, http.StatusBadRequest, "SQL statement is empty")
+		return
+	}
+	parametric := slices.ContainsFunc(session.Capabilities, func(c string) bool { return strings.EqualFold(c, "PARAMETRIC_DATETIME") })
+	q := s.cfg.Engine.Submit(coordinator.Request{SQL: string(text), Session: session})
+	s.metrics.submitted.Inc()
+	res := s.newResult(q, parametric, newPacker(listOf(r, "Query-Data-Encoding"), s.metrics.zstd))
+	body, err := res.first(baseOf(r))
+	if err != nil {
+		s.broken(w, r, err)
+		return
+	}
+	s.send(w, r, &page{body: [][]byte{body}})
+}
+
+// refuse answers a request whose headers are wrong.
+func refuse(w http.ResponseWriter, err error) {
+	var bad *badHeader
+	if errors.As(err, &bad) {
+		plainError(w, http.StatusBadRequest, bad.text)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", `Basic realm="Trino"`)
+	plainError(w, http.StatusUnauthorized, err.Error())
+}
+
+// validate answers HEAD /v1/statement: whether statements would be taken.
+func (s *Server) validate(w http.ResponseWriter, r *http.Request) {
+	if userOf(r) == "" {
+		refuse(w, noUser{})
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// result finds the result that a request's path names; it answers the request
+// itself if there is none.
+func (s *Server) result(w http.ResponseWriter, r *http.Request) *result {
+	s.mu.Lock()
+	res := s.results[plan.QueryID(r.PathValue("id"))]
+	s.mu.Unlock()
+	if res == nil || subtle.ConstantTimeCompare([]byte(res.slug), []byte(r.PathValue("slug"))) != 1 {
+		plainError(w, http.StatusNotFound, "Query not found")
+		return nil
+	}
+	res.touch()
+	return res
+}
+
+// fetch answers GET and HEAD of a nextUri: the page, or that the query lives.
+func (s *Server) fetch(w http.ResponseWriter, r *http.Request) {
+	res := s.result(w, r)
+	if res == nil {
+		return
+	}
+	token, err := strconv.ParseInt(r.PathValue("token"), 10, 64)
+	if err != nil {
+		plainError(w, http.StatusNotFound, "Query not found")
+		return
+	}
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	p, err := res.fetch(r.Context(), token, baseOf(r))
+	switch {
+	case r.Context().Err() != nil:
+		return // nobody is there to answer
+	case errors.Is(err, errGone):
+		plainError(w, http.StatusGone, err.Error())
+	case err != nil:
+		s.broken(w, r, err)
+	default:
+		s.send(w, r, p)
+		res.touch()
+	}
+}
+
+// cancel answers DELETE of a nextUri.
+func (s *Server) cancel(w http.ResponseWriter, r *http.Request) {
+	if res := s.result(w, r); res != nil {
+		res.query.Cancel(qerr.New(qerr.UserCanceled, "Query was canceled"))
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// cancelPartly answers DELETE of a partialCancelUri: what is there is all.
+func (s *Server) cancelPartly(w http.ResponseWriter, r *http.Request) {
+	if res := s.result(w, r); res != nil {
+		res.stopEarly()
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
