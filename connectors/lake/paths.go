@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/tuttidb/tutti/connectors"
@@ -38,7 +39,7 @@ func (l *Lake) listPath(ctx context.Context, path string) (*listing, error) {
 		return ls, nil
 	}
 	ls, err := l.listPattern(ctx, loc)
-	if err != nil {
+	if err != nil && !(loc.Scheme == objstore.SchemeFile && errors.Is(err, objstore.ErrNoBucket)) {
 		return nil, err
 	}
 	if ls == nil {

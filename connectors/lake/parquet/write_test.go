@@ -71,7 +71,7 @@ func stage(t testing.TB, data []byte) *testFile {
 func (tf *testFile) config(names ...string) Config {
 	cfg := Config{
 		File: tf.file, Bucket: tf.b, Object: tf.obj, To: math.MaxInt64,
-		Account: tf.root, BatchRows: vector.DefaultRows, Codecs: NewCodecs(),
+		Account: tf.root, BatchRows: vector.DefaultRows, Codecs: testCodecs,
 	}
 	if len(names) == 0 {
 		for _, f := range tf.file.Fields {
@@ -394,3 +394,6 @@ func show(v any) string {
 	}
 	return fmt.Sprintf("%T %v", v, v)
 }
+
+// testCodecs serves all tests: making decoders costs more than most tests.
+var testCodecs = NewCodecs()
