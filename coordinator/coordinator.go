@@ -143,6 +143,14 @@ func (c *Coordinator) Queries() []*QueryInfo {
 	return out
 }
 
+// Running reports whether a query of that id is running.
+func (c *Coordinator) Running(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q, ok := c.queries[plan.QueryID(id)]
+	return ok && !q.ended()
+}
+
 // Nodes returns the cluster's nodes.
 func (c *Coordinator) Nodes() []NodeInfo {
 	if c.deps.Nodes == nil {
