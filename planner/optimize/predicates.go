@@ -6,7 +6,6 @@ import (
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
 	"github.com/tuttidb/tutti/sql/function"
-	"github.com/tuttidb/tutti/sql/types"
 )
 
 // pushPredicates moves every conjunct as far down as it can go, turns
@@ -51,6 +50,7 @@ func (o *Optimizer) push(n plan.Node, conjuncts []expr.Expr) plan.Node {
 
 // filter puts a Filter over n unless there is nothing to filter by.
 func filter(n plan.Node, conjuncts []expr.Expr) plan.Node {
+	conjuncts, _ = partition(unique(conjuncts), func(e expr.Expr) bool { return !isTrue(e) })
 	if len(conjuncts) == 0 {
 		return n
 	}
@@ -62,7 +62,7 @@ func and(conjuncts []expr.Expr) expr.Expr {
 	if len(conjuncts) == 1 {
 		return conjuncts[0]
 	}
-	return &expr.Form{Op: expr.And, Args: conjuncts, Typ: types.Of(types.Boolean)}
+	return &expr.Form{Op: expr.And, Args: conjuncts, Typ: boolean}
 }
 
 // pushBelow pushes those conjuncts below a one-input node that refer to

@@ -14,13 +14,15 @@ func (o *Optimizer) pushJoin(n *plan.Join, above []expr.Expr) plan.Node {
 	j := *n
 	left, right := n.Left.Outputs(), n.Right.Outputs()
 	j.Kind = narrowed(j.Kind, above, left, right)
-	var toLeft, toRight []expr.Expr
 	on := expr.Conjuncts(j.Filter)
 	if j.Kind == plan.InnerJoin {
 		on, above = append(on, above...), nil
 	}
+	toLeft, toRight := impliedSides(j.Kind, on, above, left, right)
 	if keepsRows(j.Kind, true) {
-		toLeft, above = sideOnly(above, left)
+		var more []expr.Expr
+		more, above = sideOnly(above, left)
+		toLeft = append(toLeft, more...)
 	}
 	if keepsRows(j.Kind, false) {
 		var more []expr.Expr
@@ -49,6 +51,23 @@ func (o *Optimizer) pushJoin(n *plan.Join, above []expr.Expr) plan.Node {
 		j.Cols = n.Outputs()
 	}
 	return filter(&j, above)
+}
+
+// impliedSides are conjuncts for one side that follow from those over both.
+func impliedSides(kind plan.JoinKind, on, above []expr.Expr, left, right []plan.Column) (toLeft, toRight []expr.Expr) {
+	if keepsRows(kind, true) {
+		toLeft = impliedBy(above, left)
+	}
+	if keepsRows(kind, false) {
+		toRight = impliedBy(above, right)
+	}
+	if onFilters(kind, true) {
+		toLeft = append(toLeft, impliedBy(on, left)...)
+	}
+	if onFilters(kind, false) {
+		toRight = append(toRight, impliedBy(on, right)...)
+	}
+	return toLeft, toRight
 }
 
 // narrowed turns an outer join into a smaller one if a conjunct above drops

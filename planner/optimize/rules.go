@@ -3,6 +3,7 @@ package optimize
 // rules returns all rules in the order in which they run.
 func rules() []Rule {
 	return []Rule{
+		{"simplify expressions", (*Optimizer).simplifyExpressions},
 		{"push predicates", (*Optimizer).pushPredicates},
 		{"merge projections", (*Optimizer).mergeProjects},
 		{"prune columns", (*Optimizer).pruneColumns},
