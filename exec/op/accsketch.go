@@ -50,14 +50,25 @@ func (s *sketchAcc) add(f *feed) error {
 	}
 	kernel.Hash([]*vector.Vector{c.src}, s.rows, c.src.N, s.hashes)
 	for i, g := range f.groups() {
-		if err := s.insert(g, uint32(s.hashes[i]>>32)); err != nil {
+		if err := s.insert(g, sketchHash(s.hashes[i])); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// insert adds the upper half of a value's hash.
+// sketchHash returns 32 bits of a hash stirred once more (MurmurHash3's
+// finalizer): what is good enough for a hash table, where similar values may
+// well lie evenly apart, is not for counting leading zeros.
+func sketchHash(h uint64) uint32 {
+	h ^= h >> 33
+	h *= 0xFF51AFD7ED558CCD
+	h ^= h >> 33
+	h *= 0xC4CEB9FE1A85EC53
+	return uint32(h >> 32)
+}
+
+// insert adds a value's hash.
 func (s *sketchAcc) insert(g uint32, h uint32) error {
 	b := s.sketches.get(g)
 	if b == nil {
