@@ -127,6 +127,14 @@ func (b *builder) flow(n plan.Node) (*flow, error) {
 		return b.aggregate(n)
 	case *plan.Join:
 		return b.join(n)
+	case *plan.Sort:
+		return b.sort(n)
+	case *plan.TopN:
+		return b.topN(n)
+	case *plan.RowNumber:
+		return b.rowNumber(n)
+	case *plan.MarkDistinct:
+		return b.markDistinct(n)
 	case *shared:
 		return b.shared(n)
 	}
