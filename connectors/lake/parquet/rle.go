@@ -3,6 +3,7 @@ package parquet
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 
 	"github.com/tuttidb/tutti/exec/vector"
 )
@@ -127,9 +128,86 @@ func unpackRun(dst []int32, run []byte, at int, width uint) {
 	for len(dst) >= 64 && len(b) >= int(width)*8 && unpack64(width, (*[64]int32)(dst), b) {
 		dst, b = dst[64:], b[width*8:]
 	}
+	if len(dst) >= 8 && width <= maxUnpack {
+		// Runs often end within a block of 64: unpack a padded copy of the rest.
+		var in [maxUnpack * 8]byte
+		var out [64]int32
+		copy(in[:width*8], b)
+		unpack64(width, &out, in[:])
+		copy(dst, out[:])
+		if len(dst) <= len(out) {
+			return
+		}
+		dst, b = dst[64:], b[min(len(b), int(width)*8):]
+	}
 	for i := range dst {
 		dst[i] = int32(packed(b, i, width))
 	}
+}
+
+// maxUnpack is the widest packing that unpack64 knows.
+const maxUnpack = 18
+
+// readIndices fills dst with indices and checks that they are below n.
+func (h *hybrid) readIndices(dst []int32, n int) error {
+	// Indices of so few bits cannot be too large.
+	safe := h.width < 31 && 1<<h.width <= n
+	for len(dst) > 0 {
+		k, err := h.take(len(dst))
+		if err != nil {
+			return err
+		}
+		if h.rle {
+			if int64(h.value) >= int64(n) {
+				return beyond(n)
+			}
+			fill(dst[:k], int32(h.value))
+		} else {
+			unpackRun(dst[:k], h.run, h.at, h.width)
+			if !safe && !allBelow(dst[:k], n) {
+				return beyond(n)
+			}
+		}
+		h.advance(k)
+		dst = dst[k:]
+	}
+	return nil
+}
+
+func beyond(n int) error {
+	return corrupt("an index lies beyond the dictionary's %d values", n)
+}
+
+// allBelow reports whether all of x are in [0, n). It compares two at a time:
+// in 2^31 + n-1 - x, bit 31 stays set exactly if x < n.
+func allBelow(x []int32, n int) bool {
+	if n <= 0 {
+		return len(x) == 0
+	}
+	last := int32(n - 1)
+	for len(x) > 0 && (!aligned(vector.AsBytes(x[:1]), 8) || len(x)&7 != 0) {
+		if x[0] < 0 || x[0] > last {
+			return false
+		}
+		x = x[1:]
+	}
+	const top = 1<<63 | 1<<31
+	limit := uint64(last)<<32 | uint64(last) | top
+	ok, neg := uint64(top), uint64(0)
+	w := pairs(x)
+	for ; len(w) >= 4; w = w[4:] {
+		ok &= (limit - w[0]) & (limit - w[1]) & (limit - w[2]) & (limit - w[3])
+		neg |= w[0] | w[1] | w[2] | w[3]
+	}
+	return ok&top == top && neg&top == 0
+}
+
+// pairs views an even number of values as words of two.
+func pairs(x []int32) []uint64 {
+	if len(x) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(x))), len(x)/2)
 }
 
 // packed returns value i of packed bits.

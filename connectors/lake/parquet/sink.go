@@ -194,34 +194,13 @@ func (s *sink) dictValues(p *pages, at, m int) error {
 			return err
 		}
 		idx := vector.Cast[int32](buf)[:m]
-		if err := readIndices(&p.vals.runs, idx, p.dict.N); err != nil {
+		if err := p.vals.runs.readIndices(idx, p.dict.N); err != nil {
 			return err
 		}
 		s.gather(s.v.Data[at*s.width:], p.dict, idx)
 		return nil
 	}
-	return readIndices(&p.vals.runs, s.v.Idx[at:at+m], p.dict.N)
-}
-
-// readIndices decodes indices and checks that they are below n.
-func readIndices(runs *hybrid, dst []int32, n int) error {
-	if len(dst) == 0 {
-		return nil
-	}
-	if err := runs.read(dst); err != nil {
-		return err
-	}
-	if runs.width < 31 && 1<<runs.width <= n {
-		return nil
-	}
-	var over int32
-	for _, x := range dst {
-		over |= int32(n-1) - x | x
-	}
-	if over < 0 {
-		return corrupt("an index lies beyond the dictionary's %d values", n)
-	}
-	return nil
+	return p.vals.runs.readIndices(s.v.Idx[at:at+m], p.dict.N)
 }
 
 // deltaValues decodes DELTA_BINARY_PACKED numbers.
