@@ -21,7 +21,7 @@ import (
 // frames, so that one is on its way while another is used; a connection's is
 // for several streams.
 const (
-	streamWindow = 16 << 20
+	streamWindow = 4 << 20
 	connWindow   = 64 << 20
 	ioBuffer     = 1 << 20
 )

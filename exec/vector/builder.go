@@ -7,8 +7,12 @@ import (
 	"github.com/tuttidb/tutti/sql/types"
 )
 
-// heapChunk is the size of the chunks that hold long strings.
-const heapChunk = 64 << 10
+// Chunks that hold long strings grow up to heapChunk, from a size at which
+// many builders of few rows each cost little.
+const (
+	firstChunk = 4 << 10
+	heapChunk  = 64 << 10
+)
 
 // Builder owns the memory of one flat vector and fills it row by row or in
 // bulk. An operator keeps one for each output column, calls Reset for each
@@ -243,7 +247,7 @@ func (b *Builder) nextChunk(n int) error {
 		c.Release()
 		b.heap = append(b.heap[:b.used], b.heap[b.used+1:]...)
 	}
-	c, err := b.account.Alloc(max(n, heapChunk))
+	c, err := b.account.Alloc(max(n, min(firstChunk<<min(len(b.heap), 4), heapChunk)))
 	if err != nil {
 		return err
 	}
