@@ -18,8 +18,8 @@ write_config() {
 	node-scheduler.include-coordinator=true
 	http-server.http.port=$REF_PORT
 	discovery.uri=$REF_URL
-	query.max-memory=1200MB
-	query.max-memory-per-node=1200MB
+	query.max-memory=1000MB
+	query.max-memory-per-node=1000MB
 	memory.heap-headroom-per-node=500MB
 	catalog.management=static
 	EOF
@@ -50,7 +50,7 @@ start() {
     "$HERE/install.sh"
     write_config
     cd "$REF/trino-data"
-    nohup "$(ref_java)" -Xmx2560M -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError \
+    nohup "$(ref_java)" -Xmx2048M -XX:+UseG1GC -XX:+ExitOnOutOfMemoryError \
         -XX:ReservedCodeCacheSize=256M -XX:-OmitStackTraceInFastThrow \
         -XX:PerMethodRecompilationCutoff=10000 -XX:PerBytecodeRecompilationCutoff=10000 \
         -Djdk.attach.allowAttachSelf=true -XX:+EnableDynamicAgentLoading -Dfile.encoding=UTF-8 \
