@@ -12,6 +12,7 @@ import (
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/planner/stats"
 	"github.com/tuttidb/tutti/sql/expr"
 	"github.com/tuttidb/tutti/sql/types"
 )
@@ -48,6 +49,7 @@ type Optimizer struct {
 	folder   Folder
 	opts     Options
 	next     expr.ColumnID
+	stats    *stats.Estimator
 }
 
 // Rule is one rewriting of the whole plan.
@@ -58,7 +60,7 @@ type Rule struct {
 
 // Optimize applies the rules in order. folder may be nil: nothing is folded.
 func Optimize(ctx context.Context, root plan.Node, catalogs Catalogs, folder Folder, opts Options) (plan.Node, error) {
-	o := &Optimizer{ctx: ctx, catalogs: catalogs, folder: folder, opts: opts}
+	o := &Optimizer{ctx: ctx, catalogs: catalogs, folder: folder, opts: opts, stats: stats.New(ctx, catalogs)}
 	plan.Walk(root, func(n plan.Node) bool {
 		for _, c := range n.Outputs() {
 			o.next = max(o.next, c.ID+1)

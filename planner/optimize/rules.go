@@ -7,8 +7,15 @@ func rules() []Rule {
 		{"push predicates", (*Optimizer).pushPredicates},
 		{"merge projections", (*Optimizer).mergeProjects},
 		{"prune columns", (*Optimizer).pruneColumns},
+		{"reorder joins", (*Optimizer).reorderJoins},
+		{"turn semi joins around", (*Optimizer).turnExistence},
+		{"choose sides", (*Optimizer).chooseSides},
+		{"merge projections", (*Optimizer).mergeProjects},
+		{"prune columns", (*Optimizer).pruneColumns},
 		{"push limits", (*Optimizer).pushLimits},
 		{"hand predicates to connectors", (*Optimizer).enforcePredicates},
 		{"prune columns", (*Optimizer).pruneColumns},
+		{"place dynamic filters", (*Optimizer).dynamicFilters},
+		{"note estimates", (*Optimizer).noteEstimates},
 	}
 }
