@@ -48,7 +48,6 @@ type rowGroups struct {
 	n       int
 	rows    cells[uint64]
 	heap    byteHeap
-	heaps   [][][]byte // heap.bufs, for each string
 	entries cells[uint64]
 	shift   uint
 	combos  combos
@@ -58,7 +57,7 @@ type rowGroups struct {
 
 func newRowGroups(a *mem.Account, ts []types.Type) *rowGroups {
 	l := newKeyLayout(ts)
-	return &rowGroups{account: a, layout: l, enc: newKeyEncoder(l), heaps: make([][][]byte, len(l.views))}
+	return &rowGroups{account: a, layout: l, enc: newKeyEncoder(l), combos: combos{flat: true}}
 }
 
 func (t *rowGroups) count() int { return t.n }
@@ -179,8 +178,28 @@ func (t *rowGroups) touch(keys *keyRows, n int) {
 				sum += t.rows.v[int(r-1)*w]
 			}
 		}
+		for _, at := range t.layout.views {
+			sum += t.touchStrings(group, at)
+		}
 	}
 	keep(sum)
+}
+
+// touchStrings reads the beginning of the long strings that lie at word at of
+// the given rows.
+func (t *rowGroups) touchStrings(rows []uint32, at int) (sum uint64) {
+	w := t.layout.words
+	for _, r := range rows {
+		if r == 0 {
+			continue
+		}
+		v := (*vector.View)(unsafe.Pointer(&t.rows.v[int(r-1)*w+at]))
+		if !v.IsInline() {
+			buf, off := v.Ref()
+			sum += uint64(t.heap.bufs[buf][off])
+		}
+	}
+	return sum
 }
 
 // keep makes x count as used, so that reading what it was made of is not

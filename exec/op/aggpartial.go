@@ -2,7 +2,6 @@ package op
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tuttidb/tutti/exec"
 	"github.com/tuttidb/tutti/exec/mem"
@@ -43,7 +42,7 @@ func NewPartialAggregation(env *Env, in exec.Operator, spec *AggSpec) (*PartialA
 	if err != nil {
 		return nil, err
 	}
-	p.t = t
+	p.t, p.passing = t, spec.PassThrough && t.keys != nil
 	return p, nil
 }
 
@@ -112,7 +111,7 @@ func (p *PartialAggregation) renew() error {
 
 // futile reports whether grouping does not reduce.
 func (p *PartialAggregation) futile() bool {
-	return p.t.rows >= partialTrial && float64(p.t.n) > partialKeep*float64(p.t.rows)
+	return p.t.keys != nil && p.t.rows >= partialTrial && float64(p.t.n) > partialKeep*float64(p.t.rows)
 }
 
 // pass gives each row of the next batch as a group of its own.
@@ -125,6 +124,7 @@ func (p *PartialAggregation) pass(ctx context.Context) (*vector.Batch, error) {
 		p.ended = true
 		return nil, nil
 	}
+	p.t.keys.release() // no longer wanted; does nothing the next time
 	return p.singles.states(p.t, b, p.out)
 }
 
@@ -146,19 +146,16 @@ type singles struct {
 	out  vector.Batch
 }
 
-var errNoKeys = errors.New("aggregation without keys passes no rows through")
-
 // states returns the state of each row of b, in out's columns.
 func (s *singles) states(t *aggTable, b *vector.Batch, out *aggOutput) (*vector.Batch, error) {
-	if t.keys == nil {
-		return nil, errNoKeys
-	}
 	for _, c := range t.columns {
 		if err := b.Cols[c].Load(b.Sel); err != nil {
 			return nil, err
 		}
 	}
-	t.reset()
+	for _, acc := range t.accs {
+		acc.reset()
+	}
 	t.n = b.N
 	s.ids, s.list = s.ids[:0], s.list[:0]
 	for i := range b.N {

@@ -17,6 +17,9 @@ type AggSpec struct {
 	Keys  []int
 	Aggs  []AggCall
 	Step  plan.Step
+	// PassThrough makes a PartialAggregation with keys give each row as a group
+	// of its own from the start.
+	PassThrough bool
 }
 
 // AggCall is one aggregate.
