@@ -223,10 +223,11 @@ type watcher struct {
 	news   chan struct{}
 	err    error
 	over   chan struct{}
+	heard  chan struct{} // closed by the first message
 }
 
 func watch(ctx context.Context, n *node, q string) *watcher {
-	w := &watcher{last: map[string]*pb.TaskStatus{}, states: map[string][]pb.TaskState{}, news: make(chan struct{}), over: make(chan struct{})}
+	w := &watcher{last: map[string]*pb.TaskStatus{}, states: map[string][]pb.TaskState{}, news: make(chan struct{}), over: make(chan struct{}), heard: make(chan struct{})}
 	go func() {
 		defer close(w.over)
 		stream, err := n.client.WatchTasks(ctx, &pb.WatchTasksRequest{Query: q, Epoch: 1})
@@ -256,6 +257,11 @@ func (w *watcher) take(msg *pb.WatchTasksResponse) {
 	}
 	close(w.news)
 	w.news = make(chan struct{})
+	select {
+	case <-w.heard:
+	default:
+		close(w.heard)
+	}
 }
 
 // await waits until a task has ended.

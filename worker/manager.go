@@ -188,18 +188,42 @@ func (m *Manager) UpdateTask(_ context.Context, req *pb.UpdateTaskRequest) (*pb.
 // second. It returns nil when the query has ended here and its last statuses
 // are out, or the error of ctx or emit.
 func (m *Manager) Watch(ctx context.Context, req *pb.WatchTasksRequest, emit func(*pb.WatchTasksResponse) error) error {
-	m.mu.Lock()
-	err := m.fence(req.Epoch)
-	q := m.queries[plan.QueryID(req.Query)]
-	if err == nil && q == nil {
-		// One that is not known yet is about to be: watching may come first.
-		q, err = m.query(plan.QueryID(req.Query), 1<<30)
-	}
-	m.mu.Unlock()
+	q, err := m.watchable(req)
 	if err != nil {
 		return err
 	}
+	defer m.unwatched(q)
 	return q.watch(ctx, emit)
+}
+
+// watchable returns the query to watch. One that is not known yet is about to
+// be: watching may come before the first task.
+func (m *Manager) watchable(req *pb.WatchTasksRequest) (*query, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fence(req.Epoch); err != nil {
+		return nil, err
+	}
+	q := m.queries[plan.QueryID(req.Query)]
+	switch {
+	case q != nil:
+	case m.closed:
+		return nil, status.Error(codes.Unavailable, errShutdown.Error())
+	default:
+		q = newQuery(plan.QueryID(req.Query), m.d.Clock.Now())
+		m.queries[q.id] = q
+	}
+	q.watched(1)
+	return q, nil
+}
+
+// unwatched forgets a query that was only watched.
+func (m *Manager) unwatched(q *query) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if q.watched(-1) && m.queries[q.id] == q {
+		delete(m.queries, q.id)
+	}
 }
 
 // EndQuery cancels a query's attempts, waits until they have let go of

@@ -20,8 +20,10 @@ type query struct {
 	account *mem.Account
 	tasks   []*attempt // in the order in which they came
 	byID    map[plan.TaskID]*attempt
-	stopped error         // why; nil: it goes on
-	news    chan struct{} // closed and replaced when a state changes
+	stopped error // why; nil: it goes on
+	// watchers keep a query that has no tasks yet.
+	watchers int
+	news     chan struct{} // closed and replaced when a state changes
 }
 
 func newQuery(id plan.QueryID, now time.Time) *query {
@@ -94,6 +96,15 @@ func (q *query) isStopped() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.stopped != nil
+}
+
+// watched counts a watcher in or out, and reports whether nothing needs the
+// query any more.
+func (q *query) watched(n int) (idle bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.watchers += n
+	return q.watchers == 0 && len(q.tasks) == 0 && q.stopped == nil
 }
 
 // changed wakes the watchers.

@@ -115,9 +115,18 @@ func (q *splitQueue) figures() (queued, started int) {
 	return q.queued, len(q.started)
 }
 
-// consumed returns the ids of the splits that were started.
+// consumed returns the ids of the splits that a task which ended well is done
+// with: those that were started and those that its drivers turned out not to
+// need (a limit was reached, a join's build side was empty). One that never
+// arrived is not among them, which is what the coordinator checks.
 func (q *splitQueue) consumed() []int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.Clone(q.started)
+	ids := slices.Clone(q.started)
+	for _, s := range q.scans {
+		for _, x := range s.waiting {
+			ids = append(ids, x.Id)
+		}
+	}
+	return ids
 }
