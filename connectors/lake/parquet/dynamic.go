@@ -198,7 +198,7 @@ func (d *dynamicState) fill(fs *filterSet, dict *vector.Vector) bool {
 	d.table.room(dict)
 	for at := 0; at < dict.N; at += vector.MaxRows {
 		v := slice(dict, at, min(vector.MaxRows, dict.N-at))
-		d.table.mark(d.test.choose(fs, &v, nil, v.N), at, v.N)
+		d.table.mark(d.test.choose(fs.side(), &v, nil, v.N), at, v.N)
 	}
 	return d.table.any
 }

@@ -20,6 +20,16 @@ type filterSet struct {
 	scratch [2][]int32
 	turn    int
 	hashes  []uint64
+	aside   *filterSet
+}
+
+// side returns scratch space for work on a dictionary in the middle of a
+// batch, whose selection lies in the set's own.
+func (fs *filterSet) side() *filterSet {
+	if fs.aside == nil {
+		fs.aside = &filterSet{}
+	}
+	return fs.aside
 }
 
 // part is a piece of the predicate.
