@@ -119,7 +119,7 @@ func columnStats(footers []*parquet.File, c connectors.ScanColumn, rows float64,
 	}
 	st.Bytes = sum.ValueBytes(c.Type)
 	if sum.BoundsKnown {
-		st.Min, st.Max = number(sum.Min), number(sum.Max)
+		st.Min, st.Max = number(sum.Min, c.Type), number(sum.Max, c.Type)
 	}
 	present := rows
 	if sum.NullsKnown {
@@ -130,16 +130,19 @@ func columnStats(footers []*parquet.File, c connectors.ScanColumn, rows float64,
 }
 
 // number returns a bound as ColumnStats has it; NaN for what has none.
-func number(v any) float64 {
+func number(v any, t types.Type) float64 {
 	switch v := v.(type) {
 	case int64:
+		if t.Kind == types.Decimal {
+			return float64(v) / float64(types.Pow10Int64(t.S))
+		}
 		return float64(v)
 	case float32:
 		return float64(v)
 	case float64:
 		return v
 	case types.Int128:
-		return types.DecimalToDouble(v, 0)
+		return types.DecimalToDouble(v, t.S)
 	}
 	return math.NaN()
 }

@@ -213,7 +213,7 @@ func (b *builder) sort(n *plan.Sort) placed {
 
 func (b *builder) topN(n *plan.TopN) placed {
 	in := b.place(n.Input)
-	if in.single() {
+	if in.single() || n.Step == plan.Partial {
 		return in.with(n.WithInputs([]plan.Node{in.node}))
 	}
 	part := &plan.TopN{Input: in.node, Keys: n.Keys, N: n.N, Step: plan.Partial}
@@ -224,6 +224,9 @@ func (b *builder) topN(n *plan.TopN) placed {
 
 func (b *builder) limit(n *plan.Limit) placed {
 	in := b.place(n.Input)
+	if n.Step == plan.Partial {
+		return in.with(n.WithInputs([]plan.Node{in.node})) // another one above has the last word
+	}
 	if in.single() || n.N < 0 {
 		in = b.gather(in)
 		return in.with(n.WithInputs([]plan.Node{in.node}))

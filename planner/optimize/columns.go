@@ -165,6 +165,9 @@ func pruneAggregate(n *plan.Aggregate, need columnSet) plan.Node {
 			below = below.withExpr(k.Expr)
 		}
 	}
+	if len(c.Keys)+len(c.Aggs) == 0 && len(n.Aggs) > 0 {
+		return &plan.Values{Rows: [][]expr.Expr{{}}} // one row, whatever the input
+	}
 	c.Input = prune(n.Input, below)
 	return &c
 }

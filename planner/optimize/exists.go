@@ -43,12 +43,16 @@ func (o *Optimizer) turn(j *plan.Join) plan.Node {
 		}
 	}
 	var match expr.Expr
+	var keyed plan.Node = group
+	if j.Filter == nil && distinctOn(j.Right, group.Keys) {
+		keyed = j.Right
+	}
 	if j.Filter != nil {
 		if match = o.extremes(j, group); match == nil {
 			return nil
 		}
 	}
-	out := &plan.Join{Kind: plan.InnerJoin, Left: group, Right: j.Left, Cols: nil}
+	out := &plan.Join{Kind: plan.InnerJoin, Left: keyed, Right: j.Left}
 	for _, k := range j.Keys {
 		out.Keys = append(out.Keys, plan.EquiKey{Left: k.Right, Right: k.Left})
 	}

@@ -5,6 +5,11 @@ func rules() []Rule {
 	return []Rule{
 		{"simplify expressions", (*Optimizer).simplifyExpressions},
 		{"push predicates", (*Optimizer).pushPredicates},
+		{"simplify existence", (*Optimizer).simplifyExistence},
+		{"simplify expressions", (*Optimizer).simplifyExpressions},
+		{"push predicates", (*Optimizer).pushPredicates},
+		{"drop what is empty", (*Optimizer).dropEmpty},
+		{"drop what is redundant", (*Optimizer).dropRedundant},
 		{"merge projections", (*Optimizer).mergeProjects},
 		{"prune columns", (*Optimizer).pruneColumns},
 		{"reorder joins", (*Optimizer).reorderJoins},

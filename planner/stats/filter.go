@@ -275,11 +275,11 @@ func narrow(out, in *Stats, e expr.Expr) {
 		if !known {
 			return
 		}
-		before := in.Columns[col.ID]
-		if sel := (&interval{col, lo, hi}).selectivity(in); sel > 0 {
-			c.Distinct = min(c.Distinct, max(1, before.Distinct*sel))
-		}
 		c.Min, c.Max, c.Nulls = tighter(math.Max, c.Min, lo), tighter(math.Min, c.Max, hi), 0
+		was := in.Columns[col.ID]
+		if share := (c.Max - c.Min) / (was.Max - was.Min); share >= 0 && share < 1 {
+			c.Distinct = min(c.Distinct, max(1, was.Distinct*share))
+		}
 		out.Columns[col.ID] = c
 		return
 	}
