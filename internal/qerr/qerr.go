@@ -111,15 +111,17 @@ func (e *Error) WithRetry() *Error {
 
 // From returns the *Error within err, or one made from it: a context's end
 // becomes USER_CANCELED or EXCEEDED_TIME_LIMIT, anything unknown becomes
-// GENERIC_INTERNAL_ERROR. From(nil) is nil.
+// GENERIC_INTERNAL_ERROR. Context that was wrapped around a user error is left
+// out of its message. From(nil) is nil.
 func From(err error) *Error {
 	if err == nil {
 		return nil
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		if msg := err.Error(); msg != e.Error() && !e.Pos.IsValid() {
-			// Context was added around e: keep it for the user.
+		if msg := err.Error(); msg != e.Error() && e.Code.Kind != User {
+			// Context was added around e: keep it. What is wrong with the query
+			// itself is told in e's own words, which clients know.
 			return &Error{Code: e.Code, Message: msg, Retryable: e.Retryable, cause: err}
 		}
 		return e
