@@ -150,8 +150,8 @@ func (p pattern) coercesKind(arg types.Type, b *bindings) bool {
 		to = types.Type{Kind: p.kind}
 	case p.kind == types.TimestampTZ && arg.Kind == types.Timestamp:
 		to = types.Type{Kind: p.kind, P: arg.P}
-	case p.kind == types.Varchar && arg.Kind == types.Char:
-		to = types.VarcharOf(arg.P)
+	case p.kind == types.Char && arg.Kind == types.Varchar:
+		to = types.CharOf(min(arg.P, maxChar))
 	default:
 		return false
 	}
@@ -161,6 +161,9 @@ func (p pattern) coercesKind(arg types.Type, b *bindings) bool {
 	}
 	return true
 }
+
+// maxChar is the longest char(n).
+const maxChar = 65536
 
 // plain is the type of a kind written without parameters in a signature:
 // varchar is unbounded.

@@ -123,13 +123,29 @@ func ResolveScalar(name string, args []types.Type) (*Scalar, error) {
 			return fn, nil
 		}
 	}
-	m, ok := find(name, ScalarKind, args)
+	m, ok := find(name, ScalarKind, concatArguments(name, args))
 	if !ok {
 		return nil, notFound(name, args)
 	}
 	fn := m.sig.scalar
 	fn.Name, fn.Args, fn.Result = name, m.args, m.result
 	return &fn, nil
+}
+
+// concatArguments gives a NULL that is joined to one other value a type.
+// Trino takes it for an array that the value becomes an element of.
+func concatArguments(name string, args []types.Type) []types.Type {
+	if name != OpConcatName || len(args) != 2 {
+		return args
+	}
+	a, b := args[0], args[1]
+	switch {
+	case a.Kind == types.Unknown && b.Kind != types.Unknown && b.Kind != types.Array:
+		a = types.ArrayOf(b)
+	case b.Kind == types.Unknown && a.Kind != types.Unknown && a.Kind != types.Array:
+		b = types.ArrayOf(a)
+	}
+	return []types.Type{a, b}
 }
 
 // ResolveAggregate picks the signature of an aggregate function.

@@ -17,6 +17,8 @@ func typ(s string) types.Type {
 		return types.DecimalOf(15, 2)
 	case "dec4":
 		return types.DecimalOf(4, 4)
+	case "ts0":
+		return types.TimestampOf(0)
 	case "ts":
 		return types.TimestampOf(6)
 	case "tstz":
@@ -69,6 +71,22 @@ func TestResolveScalar(t *testing.T) {
 		{OpSubscript, "array(bigint) integer", "(array(bigint), bigint) bigint"},
 		{OpArray, "integer dec", "(decimal(15,2), decimal(15,2)) array(decimal(15,2))"},
 		{"pi", "", "() double"},
+		{OpAdd, "ts0 interval_day_to_second", "(timestamp(0), interval day to second) timestamp(3)"},
+		{OpAdd, "interval_day_to_second ts", "(interval day to second, timestamp(6)) timestamp(6)"},
+		{OpSubtract, "ts0 interval_year_to_month", "(timestamp(0), interval year to month) timestamp(0)"},
+		{OpSubtract, "tstz interval_day_to_second", "(timestamp(3) with time zone, interval day to second) timestamp(3) with time zone"},
+		{"replace", "varchar5 varchar5", "(varchar(5), varchar(5)) varchar(5)"},
+		{"replace", "varchar5 varchar5 varchar5", "(varchar(5), varchar(5), varchar(5)) varchar(35)"},
+		{"replace", "varchar varchar5 varchar5", "(varchar, varchar(5), varchar(5)) varchar"},
+		{"regexp_replace", "varchar5 varchar5 varchar5", "(varchar(5), varchar(5), varchar(5)) varchar(77)"},
+		{"regexp_replace", "varchar5 varchar5 varchar", "(varchar(5), varchar(5), varchar) varchar"},
+		{"to_iso8601", "tstz", "(timestamp(3) with time zone) varchar(31)"},
+		{"concat", "char3 varchar5", "(char(3), char(5)) char(8)"},
+		{"concat", "varchar5 unknown", "(varchar(5), array(varchar(5))) array(varchar(5))"},
+		{"concat", "unknown array(bigint)", "(array(bigint), array(bigint)) array(bigint)"},
+		{"bitwise_left_shift", "integer integer", "(integer, bigint) integer"},
+		{"repeat", "varchar5 integer", "(varchar(5), bigint) array(varchar(5))"},
+		{"from_unixtime", "integer varchar5", "(double, varchar(5)) timestamp(3) with time zone"},
 		{"coalesce_like", "bigint", "error Function 'coalesce_like' not registered"},
 		{OpEq, "varchar bigint", "error Cannot apply operator: varchar = bigint"},
 		{"year", "varchar", "error Unexpected parameters (varchar) for function year."},

@@ -1,10 +1,6 @@
 package function
 
-import (
-	"strings"
-
-	"github.com/tuttidb/tutti/sql/types"
-)
+import "strings"
 
 // entry is one line of the lists below. overloads has one signature a line or
 // semicolon, "args -> result"; a name list is separated by spaces.
@@ -51,38 +47,6 @@ func scalarSignatures() []*signature {
 	return append(out, ruleSignatures()...)
 }
 
-// ruleSignatures are those whose result type takes arithmetic.
-func ruleSignatures() []*signature {
-	rule := func(name, args, describe string, of func([]types.Type) types.Type) *signature {
-		return &signature{
-			name: name, args: parsePatterns(args), resultOf: of, kind: ScalarKind, describe: describe,
-			scalar: Scalar{NonNull: true},
-		}
-	}
-	wholeOf := func(a []types.Type) types.Type {
-		return types.DecimalOf(a[0].P-a[0].S+min(a[0].S, 1), 0)
-	}
-	roundedTo := func(a []types.Type) types.Type {
-		return types.DecimalOf(min(types.MaxDecimal, a[0].P+1), a[0].S)
-	}
-	truncated := func(a []types.Type) types.Type { return types.DecimalOf(max(a[0].P-a[0].S, 1), 0) }
-	modulus := func(a []types.Type) types.Type {
-		t, _ := decimalResult(OpModulus, a[0], a[1])
-		return t
-	}
-	return []*signature{
-		rule("ceil", "decimal(p,s)", "Rounds up to an integer", wholeOf),
-		rule("ceiling", "decimal(p,s)", "Rounds up to an integer", wholeOf),
-		rule("floor", "decimal(p,s)", "Rounds down to an integer", wholeOf),
-		rule("round", "decimal(p,s)", "Rounds to an integer, half away from zero", wholeOf),
-		rule("round", "decimal(p,s), bigint", "Rounds to that many decimals", roundedTo),
-		rule("truncate", "decimal(p,s)", "Drops the decimals", truncated),
-		rule("truncate", "decimal(p,s), bigint", "Drops decimals past that many", func(a []types.Type) types.Type { return a[0] }),
-		rule("mod", "decimal(p,s), decimal(q,r)", "Remainder of a division", modulus),
-		rule(OpConcatName, "char(x), char(y)", "", func(a []types.Type) types.Type { return types.CharOf(min(65536, a[0].P+a[1].P)) }),
-	}
-}
-
 // OpConcatName is the || operator, the same as the function concat.
 const OpConcatName = "concat"
 
@@ -109,7 +73,8 @@ var mathEntries = []entry{
 	{"width_bucket", "double, double, double, bigint -> bigint", "Number of the equal-width bucket that holds the value", 0},
 	{"from_base", "varchar(x), bigint -> bigint", "Reads a number in a base", 0},
 	{"to_base", "bigint, bigint -> varchar(64)", "Writes a number in a base", 0},
-	{"bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift", "bigint, bigint -> bigint", "Bitwise operation", 0},
+	{"bitwise_and bitwise_or bitwise_xor", "bigint, bigint -> bigint", "Bitwise operation", 0},
+	{"bitwise_left_shift bitwise_right_shift bitwise_right_shift_arithmetic", "tinyint, bigint -> tinyint; smallint, bigint -> smallint; integer, bigint -> integer; bigint, bigint -> bigint", "Bitwise shift by that many places", 0},
 	{"bitwise_not", "bigint -> bigint", "Bitwise complement", 0},
 	{"greatest least", "O, O... -> O; O -> O", "The largest or smallest argument; null if any is", 0},
 }
@@ -121,7 +86,7 @@ var stringEntries = []entry{
 	{"trim ltrim rtrim", "char(n) -> char(n)", "Removes blanks from the ends", 0},
 	{"reverse", "varchar(n) -> varchar(n); varbinary -> varbinary", "Reverses the order of the characters", 0},
 	{"substr substring", "varchar(n), bigint -> varchar(n); varchar(n), bigint, bigint -> varchar(n); char(n), bigint -> varchar(n); char(n), bigint, bigint -> varchar(n); varbinary, bigint -> varbinary; varbinary, bigint, bigint -> varbinary", "Part of a string from a position, counted from 1 or from the end", 0},
-	{"replace", "varchar(n), varchar(m) -> varchar(n); varchar, varchar, varchar -> varchar", "Replaces all occurrences", 0},
+	{"replace", "varchar(n), varchar(m) -> varchar(n)", "Removes all occurrences", 0},
 	{"strpos", "varchar(n), varchar(m) -> bigint; varchar(n), varchar(m), bigint -> bigint", "Position of a substring, 0 if absent", 0},
 	{"starts_with", "varchar(n), varchar(m) -> boolean", "Whether the string starts with the other", 0},
 	{"split_part", "varchar(n), varchar(m), bigint -> varchar(n)", "The i-th part between separators", maybe},
@@ -134,11 +99,13 @@ var stringEntries = []entry{
 	{"concat_ws", "varchar, varchar... -> varchar", "Joins strings with a separator, without nulls", onNull | maybe},
 	{"translate", "varchar(n), varchar(m), varchar(o) -> varchar", "Replaces single characters", 0},
 	{"levenshtein_distance hamming_distance", "varchar(n), varchar(m) -> bigint", "Distance between two strings", 0},
+	{"soundex", "varchar(n) -> varchar(4)", "The sound of an English word as a letter and three digits", 0},
 	{"normalize", "varchar(n), varchar(m) -> varchar", "Unicode normal form", 0},
 	{"regexp_like", "varchar(n), varchar(m) -> boolean", "Whether a regular expression matches anywhere", 0},
 	{"regexp_extract", "varchar(n), varchar(m) -> varchar(n); varchar(n), varchar(m), bigint -> varchar(n)", "The first match, or a group of it", maybe},
 	{"regexp_extract_all", "varchar(n), varchar(m) -> array(varchar(n)); varchar(n), varchar(m), bigint -> array(varchar(n))", "All matches", 0},
-	{"regexp_replace", "varchar(n), varchar(m) -> varchar(n); varchar, varchar, varchar -> varchar", "Replaces all matches", 0},
+	{"regexp_replace", "varchar(n), varchar(m) -> varchar(n)", "Removes all matches", 0},
+	{"regexp_position", "varchar(n), varchar(m) -> integer; varchar(n), varchar(m), bigint -> integer; varchar(n), varchar(m), bigint, bigint -> integer", "Position of a match, -1 if there is none", 0},
 	{"regexp_count", "varchar(n), varchar(m) -> bigint", "Number of matches", 0},
 	{"regexp_split", "varchar(n), varchar(m) -> array(varchar(n))", "Cuts a string at matches", 0},
 	{"to_hex to_base64", "varbinary -> varchar", "Bytes as text", 0},
@@ -169,11 +136,13 @@ var timeEntries = []entry{
 	{"date_parse", "varchar(x), varchar(y) -> timestamp(3)", "Parses as MySQL does", 0},
 	{"format_datetime", "timestamp(p), varchar(x) -> varchar; timestamp with time zone(p), varchar(x) -> varchar", "Formats with a Joda pattern", 0},
 	{"parse_datetime", "varchar(x), varchar(y) -> timestamp with time zone(3)", "Parses with a Joda pattern", 0},
+	{"to_milliseconds", "interval day to second -> bigint", "The length of an interval in milliseconds", 0},
+	{"from_unixtime", "double, varchar(x) -> timestamp with time zone(3); double, bigint, bigint -> timestamp with time zone(3)", "The instant of a Unix time in a time zone, or at an offset of hours and minutes", 0},
 	{"from_unixtime", "double -> timestamp with time zone(3)", "The instant of a Unix time", 0},
 	{"to_unixtime", "timestamp(p) -> double; timestamp with time zone(p) -> double", "The Unix time of an instant", 0},
 	{"from_iso8601_date", "varchar(x) -> date", "Reads an ISO 8601 date", 0},
 	{"from_iso8601_timestamp", "varchar(x) -> timestamp with time zone(3)", "Reads an ISO 8601 timestamp", 0},
-	{"to_iso8601", "date -> varchar(16); timestamp(p) -> varchar(35); timestamp with time zone(p) -> varchar(35)", "Writes in ISO 8601", 0},
+	{"to_iso8601", "date -> varchar(16)", "Writes in ISO 8601", 0},
 	{"at_timezone with_timezone", "timestamp with time zone(p), varchar(x) -> timestamp with time zone(p)", "The same instant in another zone", 0},
 	{"with_timezone", "timestamp(p), varchar(x) -> timestamp with time zone(p)", "The local time in a zone", 0},
 	{OpAtTimeZone, "timestamp with time zone(p), varchar(x) -> timestamp with time zone(p); timestamp with time zone(p), interval day to second -> timestamp with time zone(p)", "", 0},
@@ -184,6 +153,10 @@ var nestedEntries = []entry{
 	{"contains", "array(C), C -> boolean", "Whether an array holds a value", maybe},
 	{"element_at", "array(T), bigint -> T; map(K,V), K -> V", "An element, null if absent", maybe},
 	{"array_join", "array(T), varchar -> varchar; array(T), varchar, varchar -> varchar", "Joins the elements as text", 0},
+	{"slice", "array(T), bigint, bigint -> array(T)", "Part of an array from a position, counted from 1 or from the end", 0},
+	{"reverse", "array(T) -> array(T)", "Reverses the order of the elements", 0},
+	{"flatten", "array(array(T)) -> array(T)", "Joins the arrays in an array", 0},
+	{"repeat", "T, bigint -> array(T)", "An array of that many times the value", onNull | maybe},
 	{"array_sort", "array(O) -> array(O)", "Sorts, nulls last", 0},
 	{"array_distinct", "array(C) -> array(C)", "Drops repeats", 0},
 	{"array_max array_min", "array(O) -> O", "The largest or smallest element", maybe},
@@ -200,12 +173,11 @@ var operatorEntries = []entry{
 	{OpLike, "varchar(x), varchar(y) -> boolean; varchar(x), varchar(y), varchar(z) -> boolean; char(x), varchar(y) -> boolean; char(x), varchar(y), varchar(z) -> boolean", "", 0},
 	{OpAdd, "date, interval day to second -> date; interval day to second, date -> date; date, interval year to month -> date; interval year to month, date -> date", "", 0},
 	{OpSubtract, "date, interval day to second -> date; date, interval year to month -> date; date, date -> interval day to second", "", 0},
-	{OpAdd, "timestamp(p), interval day to second -> timestamp(p); interval day to second, timestamp(p) -> timestamp(p); timestamp(p), interval year to month -> timestamp(p); interval year to month, timestamp(p) -> timestamp(p)", "", 0},
-	{OpSubtract, "timestamp(p), interval day to second -> timestamp(p); timestamp(p), interval year to month -> timestamp(p); timestamp(p), timestamp(p) -> interval day to second", "", 0},
-	{OpAdd, "timestamp with time zone(p), interval day to second -> timestamp with time zone(p); interval day to second, timestamp with time zone(p) -> timestamp with time zone(p); timestamp with time zone(p), interval year to month -> timestamp with time zone(p); interval year to month, timestamp with time zone(p) -> timestamp with time zone(p)", "", 0},
-	{OpSubtract, "timestamp with time zone(p), interval day to second -> timestamp with time zone(p); timestamp with time zone(p), interval year to month -> timestamp with time zone(p); timestamp with time zone(p), timestamp with time zone(p) -> interval day to second", "", 0},
-	{OpAdd, "time(p), interval day to second -> time(p); interval day to second, time(p) -> time(p)", "", 0},
-	{OpSubtract, "time(p), interval day to second -> time(p); time(p), time(p) -> interval day to second", "", 0},
+	{OpAdd, "timestamp(p), interval year to month -> timestamp(p); interval year to month, timestamp(p) -> timestamp(p)", "", 0},
+	{OpSubtract, "timestamp(p), interval year to month -> timestamp(p); timestamp(p), timestamp(p) -> interval day to second", "", 0},
+	{OpAdd, "timestamp with time zone(p), interval year to month -> timestamp with time zone(p); interval year to month, timestamp with time zone(p) -> timestamp with time zone(p)", "", 0},
+	{OpSubtract, "timestamp with time zone(p), interval year to month -> timestamp with time zone(p); timestamp with time zone(p), timestamp with time zone(p) -> interval day to second", "", 0},
+	{OpSubtract, "time(p), time(p) -> interval day to second", "", 0},
 	{OpAdd + " " + OpSubtract, "interval day to second, interval day to second -> interval day to second; interval year to month, interval year to month -> interval year to month", "", 0},
 	{OpMultiply, "interval day to second, bigint -> interval day to second; bigint, interval day to second -> interval day to second; interval day to second, double -> interval day to second; double, interval day to second -> interval day to second; interval year to month, bigint -> interval year to month; bigint, interval year to month -> interval year to month; interval year to month, double -> interval year to month; double, interval year to month -> interval year to month", "", 0},
 	{OpDivide, "interval day to second, double -> interval day to second; interval year to month, double -> interval year to month", "", 0},

@@ -156,7 +156,7 @@ func CanCast(from, to Type) bool {
 	case from.IsString():
 		return castsFromString(to)
 	case to.IsString():
-		return from.Kind != Varbinary
+		return from.Kind != Varbinary && to.Kind == Varchar
 	case from.Kind == Boolean || to.Kind == Boolean:
 		return (from.IsNumeric() || from.Kind == Boolean) && (to.IsNumeric() || to.Kind == Boolean)
 	case from.IsNumeric() && to.IsNumeric():
