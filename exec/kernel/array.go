@@ -15,6 +15,7 @@ var arrayKernels = map[string]builder{
 	"cardinality": rowwise(cardinality), "contains": containsKernel, "array_position": positionKernel,
 	"array_join": joinKernel, "array_sort": sortKernel, "array_distinct": distinctArray,
 	"array_max": arrayExtreme(1), "array_min": arrayExtreme(-1), "sequence": sequenceKernel,
+	"slice": sliceKernel, "flatten": flattenKernel, "repeat": repeatKernel,
 }
 
 // list reads an array argument row by row: the range of its child's rows.

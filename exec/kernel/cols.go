@@ -10,7 +10,7 @@ import (
 
 // kernels finds the code of each function by name.
 var kernels = joined(arithmeticKernels, comparisonKernels, mathKernels, stringKernels, textKernels,
-	regexpKernels, binaryKernels, dateKernels, dateFormatKernels, arrayKernels, mapKernels)
+	regexpKernels, binaryKernels, dateKernels, dateFormatKernels, arrayKernels, mapKernels, failKernels)
 
 func joined(sets ...map[string]builder) map[string]builder {
 	all := map[string]builder{}
@@ -69,6 +69,14 @@ func (c *call) ints(k int) func(i int) int64 {
 		return widened[uint8](c, k)
 	}
 	return widened[int64](c, k)
+}
+
+// intsOr is ints of an argument that may be left out.
+func (c *call) intsOr(k int, missing int64) func(i int) int64 {
+	if k < len(c.args) {
+		return c.ints(k)
+	}
+	return func(int) int64 { return missing }
 }
 
 func widened[T uint8 | int8 | int16 | int32 | int64](c *call, k int) func(i int) int64 {

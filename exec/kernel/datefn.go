@@ -18,7 +18,7 @@ var dateKernels = map[string]builder{
 	"timezone_hour": zoneField(60, 1<<40), "timezone_minute": zoneField(1, 60),
 	"date": dateKernel, "last_day_of_month": lastDayKernel,
 	"date_trunc": truncKernel, "date_add": dateAddKernel, "date_diff": dateDiffKernel,
-	"from_unixtime": fromUnixtimeKernel, "to_unixtime": toUnixtimeKernel,
+	"from_unixtime": fromUnixtimeKernel, "to_milliseconds": fixedKern(map1(func(ms int64) int64 { return ms })), "to_unixtime": toUnixtimeKernel,
 	"at_timezone": atTimezoneKernel, function.OpAtTimeZone: atTimezoneKernel, "with_timezone": withTimezoneKernel,
 	"now": nowKernel,
 }
@@ -423,21 +423,51 @@ func diff(u unit, a, b instant) int64 {
 }
 
 func fromUnixtimeKernel(fn *function.Scalar, b *binding) (kern, error) {
-	if len(fn.Args) != 1 || fn.Args[0].Kind != types.Double {
-		return kern{}, unsupported(fn)
+	if len(fn.Args) == 1 {
+		zone := b.env.Session.Zone
+		return try1(func(x float64) (types.Int128, error) { return unixInstant(x, zone) }), nil
 	}
-	zone := b.env.Session.Zone
-	return try1(func(x float64) (types.Int128, error) {
-		ms := math.Floor(x*1000 + 0.5)
-		if ms != ms {
-			ms = 0
+	return rowKern(func(c *call) func(i int) error {
+		x, res := arg[float64](c, 0), out[types.Int128](c.out)
+		zone := zoneArg(c)
+		if len(fn.Args) == 3 {
+			zone = offsetArg(c)
 		}
-		const limit = 1 << 51
-		if ms > limit || ms < -limit {
-			return types.Int128{}, invalid("Millis overflow: %s", javaText(ms, 64))
+		return func(i int) error {
+			key, err := zone(i)
+			if err == nil {
+				res[i], err = unixInstant(x.at(i), key)
+			}
+			return err
 		}
-		return zoned(int64(ms)*1000, zone), nil
 	}), nil
+}
+
+// unixInstant is the instant x seconds after 1970, to the millisecond.
+func unixInstant(x float64, zone int64) (types.Int128, error) {
+	ms := math.Floor(x*1000 + 0.5)
+	if ms != ms {
+		ms = 0
+	}
+	const limit = 1 << 51
+	if ms > limit || ms < -limit {
+		return types.Int128{}, invalid("Millis overflow: %s", javaText(ms, 64))
+	}
+	return zoned(int64(ms)*1000, zone), nil
+}
+
+// offsetArg reads the second and third argument: hours and minutes of an
+// offset.
+func offsetArg(c *call) func(i int) (int64, error) {
+	hours, minutes := c.ints(1), c.ints(2)
+	return func(i int) (int64, error) {
+		h, m := hours(i), minutes(i)
+		key, ok := types.OffsetZone(h*60 + m)
+		if !ok || h > 14 || h < -14 || m > 59 || m < -59 {
+			return 0, invalid("Invalid offset minutes %d", h*60+m)
+		}
+		return key, nil
+	}
 }
 
 // toUnixtimeKernel takes a timestamp without zone as local time of the session.

@@ -31,12 +31,13 @@ var mathKernels = map[string]builder{
 	"is_infinite": fixedKern(map1(func(x float64) uint8 { return boolByte(math.IsInf(x, 0)) })),
 	"random":      randomKernel, "rand": randomKernel,
 	"width_bucket": rowwise(widthBucket), "from_base": rowwise(fromBase), "to_base": rowwise(toBase),
-	"bitwise_and":         long2(func(a, b int64) int64 { return a & b }),
-	"bitwise_or":          long2(func(a, b int64) int64 { return a | b }),
-	"bitwise_xor":         long2(func(a, b int64) int64 { return a ^ b }),
-	"bitwise_not":         fixedKern(map1(func(a int64) int64 { return ^a })),
-	"bitwise_left_shift":  long2(func(a, n int64) int64 { return int64(shiftBits(uint64(a), n, true)) }),
-	"bitwise_right_shift": long2(func(a, n int64) int64 { return int64(shiftBits(uint64(a), n, false)) }),
+	"bitwise_and":                    long2(func(a, b int64) int64 { return a & b }),
+	"bitwise_or":                     long2(func(a, b int64) int64 { return a | b }),
+	"bitwise_xor":                    long2(func(a, b int64) int64 { return a ^ b }),
+	"bitwise_not":                    fixedKern(map1(func(a int64) int64 { return ^a })),
+	"bitwise_left_shift":             shiftKernel(func(a int64, n uint, width uint) int64 { return a << n }),
+	"bitwise_right_shift":            shiftKernel(func(a int64, n uint, width uint) int64 { return int64(uint64(a) << (64 - width) >> (64 - width) >> n) }),
+	"bitwise_right_shift_arithmetic": shiftKernel(func(a int64, n uint, width uint) int64 { return a >> n }),
 }
 
 func double1(f func(float64) float64) builder      { return fixedKern(map1(f)) }
@@ -55,16 +56,34 @@ func isNaNKernel(fn *function.Scalar, _ *binding) (kern, error) {
 	return map1(func(x float64) uint8 { return boolByte(x != x) }), nil
 }
 
-// shiftBits shifts all 64 bits; counts of 64 and more leave none, negative
-// ones count modulo 64 as Java's do.
-func shiftBits(a uint64, n int64, left bool) uint64 {
-	if n >= 64 {
-		return 0
+// shiftKernel shifts an integer by a number of places. Counts of the type's
+// width and more leave nothing, or the sign alone where that is shifted in;
+// negative ones count modulo 64, or 32 for the smaller types, as Java's do.
+func shiftKernel(f func(a int64, n, width uint) int64) builder {
+	return func(fn *function.Scalar, _ *binding) (kern, error) {
+		arithmetic := fn.Name == "bitwise_right_shift_arithmetic"
+		switch fn.Args[0].Kind {
+		case types.TinyInt:
+			return shiftOf[int8](8, arithmetic, f), nil
+		case types.SmallInt:
+			return shiftOf[int16](16, arithmetic, f), nil
+		case types.Integer:
+			return shiftOf[int32](32, arithmetic, f), nil
+		}
+		return shiftOf[int64](64, arithmetic, f), nil
 	}
-	if left {
-		return a << (uint64(n) & 63)
-	}
-	return a >> (uint64(n) & 63)
+}
+
+func shiftOf[T signed](width uint, arithmetic bool, f func(a int64, n, width uint) int64) kern {
+	return map2(func(a T, n int64) T {
+		if n >= int64(width) {
+			if arithmetic && a < 0 {
+				return -1
+			}
+			return 0
+		}
+		return T(f(int64(a), uint(n)&max(31, width-1), width))
+	})
 }
 
 func constantKernel(x float64) builder {

@@ -1,8 +1,8 @@
 package kernel
 
 import (
-	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/sql/function"
@@ -12,33 +12,15 @@ import (
 var regexpKernels = map[string]builder{
 	"regexp_like":        patternKernel(regexpLike),
 	"regexp_count":       patternKernel(regexpCount),
+	"regexp_position":    patternKernel(regexpPosition),
 	"regexp_extract":     patternKernel(regexpExtract),
 	"regexp_replace":     patternKernel(regexpReplace),
 	"regexp_extract_all": nestedPattern(regexpExtractAll),
 	"regexp_split":       nestedPattern(regexpSplit),
 }
 
-// patterns compiles patterns, remembering the last.
-type patterns struct {
-	text string
-	re   *regexp.Regexp
-}
-
-func (p *patterns) compile(text []byte) (*regexp.Regexp, error) {
-	if p.re != nil && p.text == string(text) {
-		return p.re, nil
-	}
-	re, err := regexp.Compile(string(text))
-	if err != nil {
-		msg := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-		return nil, invalid("invalid regular expression: %s", msg)
-	}
-	p.text, p.re = string(text), re
-	return re, nil
-}
-
 // patternKernel is a row-wise kernel whose second argument is a pattern.
-func patternKernel(prepare func(c *call) func(i int, re *regexp.Regexp) error) builder {
+func patternKernel(prepare func(c *call) func(i int, re *pattern) error) builder {
 	return func(*function.Scalar, *binding) (kern, error) {
 		var ps patterns
 		return rowKern(func(c *call) func(i int) error {
@@ -55,7 +37,7 @@ func patternKernel(prepare func(c *call) func(i int, re *regexp.Regexp) error) b
 }
 
 // nestedPattern is its form for arrays of strings: f appends the elements.
-func nestedPattern(f func(c *call, i int, re *regexp.Regexp, elems *vector.Builder) error) builder {
+func nestedPattern(f func(c *call, i int, re *pattern, elems *vector.Builder) error) builder {
 	return func(*function.Scalar, *binding) (kern, error) {
 		var ps patterns
 		return kern{strict: true, fallible: true, eval: func(c *call) error {
@@ -74,23 +56,62 @@ func nestedPattern(f func(c *call, i int, re *regexp.Regexp, elems *vector.Build
 	}
 }
 
-func regexpLike(c *call) func(i int, re *regexp.Regexp) error {
+func regexpLike(c *call) func(i int, re *pattern) error {
 	s, res := c.bytes(0), out[uint8](c.out)
-	return func(i int, re *regexp.Regexp) error {
+	return func(i int, re *pattern) error {
 		res[i] = boolByte(re.Match(s.at(i)))
 		return nil
 	}
 }
 
-func regexpCount(c *call) func(i int, re *regexp.Regexp) error {
+func regexpCount(c *call) func(i int, re *pattern) error {
 	s, res := c.bytes(0), out[int64](c.out)
-	return func(i int, re *regexp.Regexp) error {
-		res[i] = int64(len(re.FindAllIndex(s.at(i), -1)))
+	return func(i int, re *pattern) error {
+		res[i] = int64(len(re.all(s.at(i))))
 		return nil
 	}
 }
 
-func checkGroup(re *regexp.Regexp, group int64) error {
+// regexpPosition is the character at which the n-th match begins that does not
+// begin before a start, -1 if there is none.
+func regexpPosition(c *call) func(i int, re *pattern) error {
+	s, res := c.bytes(0), out[int32](c.out)
+	start, occurrence := c.intsOr(2, 1), c.intsOr(3, 1)
+	return func(i int, re *pattern) error {
+		first, n := start(i), occurrence(i)
+		switch {
+		case first < 1:
+			return invalid("start position cannot be smaller than 1")
+		case n < 1:
+			return invalid("occurrence cannot be smaller than 1")
+		}
+		b := s.at(i)
+		res[i] = -1
+		if first > int64(utf8.RuneCount(b)) {
+			return nil
+		}
+		from, _ := substr(b, first, 1, false)
+		if m := nthMatch(re, b, from, n); m >= 0 {
+			res[i] = int32(utf8.RuneCount(b[:m])) + 1
+		}
+		return nil
+	}
+}
+
+// nthMatch returns where the n-th match that begins at from or later begins.
+func nthMatch(re *pattern, b []byte, from int, n int64) int {
+	for _, m := range re.all(b) {
+		if m[0] < from {
+			continue
+		}
+		if n--; n == 0 {
+			return m[0]
+		}
+	}
+	return -1
+}
+
+func checkGroup(re *pattern, group int64) error {
 	switch {
 	case group < 0:
 		return invalid("Group cannot be negative")
@@ -100,17 +121,9 @@ func checkGroup(re *regexp.Regexp, group int64) error {
 	return nil
 }
 
-// groupArg reads the optional third argument.
-func groupArg(c *call) func(i int) int64 {
-	if len(c.args) > 2 {
-		return c.ints(2)
-	}
-	return func(int) int64 { return 0 }
-}
-
-func regexpExtract(c *call) func(i int, re *regexp.Regexp) error {
-	s, group := c.bytes(0), groupArg(c)
-	return func(i int, re *regexp.Regexp) error {
+func regexpExtract(c *call) func(i int, re *pattern) error {
+	s, group := c.bytes(0), c.intsOr(2, 0)
+	return func(i int, re *pattern) error {
 		g := group(i)
 		if err := checkGroup(re, g); err != nil {
 			return err
@@ -125,13 +138,13 @@ func regexpExtract(c *call) func(i int, re *regexp.Regexp) error {
 	}
 }
 
-func regexpExtractAll(c *call, i int, re *regexp.Regexp, elems *vector.Builder) error {
-	s, g := c.bytes(0), groupArg(c)(i)
+func regexpExtractAll(c *call, i int, re *pattern, elems *vector.Builder) error {
+	s, g := c.bytes(0), c.intsOr(2, 0)(i)
 	if err := checkGroup(re, g); err != nil {
 		return err
 	}
 	b := s.at(i)
-	for _, m := range re.FindAllSubmatchIndex(b, -1) {
+	for _, m := range re.all(b) {
 		err := error(nil)
 		if m[2*g] < 0 {
 			err = elems.AppendNull()
@@ -145,10 +158,10 @@ func regexpExtractAll(c *call, i int, re *regexp.Regexp, elems *vector.Builder) 
 	return nil
 }
 
-func regexpSplit(c *call, i int, re *regexp.Regexp, elems *vector.Builder) error {
+func regexpSplit(c *call, i int, re *pattern, elems *vector.Builder) error {
 	s := c.bytes(0)
 	b, from := s.at(i), 0
-	for _, m := range re.FindAllIndex(b, -1) {
+	for _, m := range re.all(b) {
 		if err := elems.AppendBytes(b[from:m[0]]); err != nil {
 			return err
 		}
@@ -157,20 +170,20 @@ func regexpSplit(c *call, i int, re *regexp.Regexp, elems *vector.Builder) error
 	return elems.AppendBytes(b[from:])
 }
 
-func regexpReplace(c *call) func(i int, re *regexp.Regexp) error {
+func regexpReplace(c *call) func(i int, re *pattern) error {
 	s := c.bytes(0)
 	var with bytesCol
 	if len(c.args) > 2 {
 		with = c.bytes(2)
 	}
-	return func(i int, re *regexp.Regexp) error {
+	return func(i int, re *pattern) error {
 		b, from := s.at(i), 0
 		c.buf = c.buf[:0]
 		var repl []byte
 		if len(c.args) > 2 {
 			repl = with.at(i)
 		}
-		for _, m := range re.FindAllSubmatchIndex(b, -1) {
+		for _, m := range re.all(b) {
 			c.buf = append(c.buf, b[from:m[0]]...)
 			var err error
 			if c.buf, err = expand(c.buf, repl, b, m, re); err != nil {
@@ -185,7 +198,7 @@ func regexpReplace(c *call) func(i int, re *regexp.Regexp) error {
 
 // expand appends a replacement: $g and ${name} are groups, a backslash makes
 // the next character plain.
-func expand(dst, repl, src []byte, m []int, re *regexp.Regexp) ([]byte, error) {
+func expand(dst, repl, src []byte, m []int, re *pattern) ([]byte, error) {
 	for k := 0; k < len(repl); k++ {
 		switch x := repl[k]; {
 		case x == '\\':
@@ -210,7 +223,7 @@ func expand(dst, repl, src []byte, m []int, re *regexp.Regexp) ([]byte, error) {
 }
 
 // groupReference reads what follows a '$' at repl[at:].
-func groupReference(repl []byte, at int, re *regexp.Regexp) (group, next int, err error) {
+func groupReference(repl []byte, at int, re *pattern) (group, next int, err error) {
 	if at < len(repl) && repl[at] == '{' {
 		end := strings.IndexByte(string(repl[at:]), '}')
 		if end < 0 {

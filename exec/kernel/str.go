@@ -19,6 +19,7 @@ var stringKernels = map[string]builder{
 	"strpos": rowwise(strpos), "starts_with": rowwise(startsWith),
 	"split_part": rowwise(splitPart), "split": splitKernel,
 	"codepoint": rowwise(codepoint), "levenshtein_distance": rowwise(levenshtein), "hamming_distance": rowwise(hamming),
+	"soundex": rowwise(soundex),
 }
 
 func lengthKernel(fn *function.Scalar, _ *binding) (kern, error) {
@@ -58,6 +59,9 @@ func isASCII(b []byte) bool {
 }
 
 func reverseKernel(fn *function.Scalar, _ *binding) (kern, error) {
+	if fn.Args[0].Kind == types.Array {
+		return reverseArray(), nil
+	}
 	binary := fn.Args[0].Kind == types.Varbinary
 	return rowKern(func(c *call) func(i int) error {
 		a := c.bytes(0)
@@ -357,5 +361,42 @@ func hamming(c *call) func(i int) error {
 			a, b = a[n:], b[m:]
 		}
 		return nil
+	}
+}
+
+// soundexDigits are the digits of the letters A to Z: 0 for vowels and their
+// like, which part equal digits, and '-' for H and W, which do not.
+const soundexDigits = "0123012-02245501262301-202"
+
+// soundex is the letter and three digits of American Soundex.
+func soundex(c *call) func(i int) error {
+	s := c.bytes(0)
+	return func(i int) error {
+		c.buf = c.buf[:0]
+		last := byte(0)
+		for _, r := range string(s.at(i)) {
+			switch {
+			case r >= 'a' && r <= 'z':
+				r -= 'a' - 'A'
+			case r >= utf8.RuneSelf && unicode.IsLetter(r):
+				return invalid("The character is not mapped: %c (index=%d)", r, r-'A')
+			case r < 'A' || r > 'Z':
+				continue
+			}
+			d := soundexDigits[r-'A']
+			switch {
+			case len(c.buf) == 0:
+				c.buf = append(c.buf, byte(r))
+			case d == '-':
+				continue
+			case d != '0' && d != last && len(c.buf) < 4:
+				c.buf = append(c.buf, d)
+			}
+			last = d
+		}
+		for len(c.buf) > 0 && len(c.buf) < 4 {
+			c.buf = append(c.buf, '0')
+		}
+		return c.out.putBytes(i, c.buf)
 	}
 }
