@@ -145,6 +145,26 @@ func TestUniqueIDsDifferAcrossTasks(t *testing.T) {
 	}
 }
 
+func TestValuesOfExpressions(t *testing.T) {
+	div, err := function.ResolveScalar(function.OpDivide, []types.Type{bigint, bigint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	quotient := func(a, b int64) []expr.Expr {
+		return []expr.Expr{&expr.Call{Fn: div, Args: []expr.Expr{&expr.Const{Value: a, Typ: bigint}, &expr.Const{Value: b, Typ: bigint}}}}
+	}
+	env := &Env{Account: optest.NewAccount(t), BatchRows: 1}
+	v := NewValues(env, []types.Type{bigint}, [][]expr.Expr{quotient(6, 3), quotient(1, 0)})
+	defer v.Close()
+	b, err := v.Next(context.Background())
+	if err != nil || vector.Values[int64](b.Cols[0])[0] != 2 {
+		t.Errorf("first row: %v", err)
+	}
+	if _, err := v.Next(context.Background()); !qerr.Is(err, qerr.DivisionByZero) {
+		t.Errorf("second row: %v", err)
+	}
+}
+
 func TestValues(t *testing.T) {
 	ts := []types.Type{types.Of(types.SmallInt), text, types.ArrayOf(bigint)}
 	tab := optest.Tab(ts, 1, "one", []any{int64(1), nil}, nil, nil, nil, 3, "three and then some more", []any{})

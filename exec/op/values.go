@@ -2,7 +2,6 @@ package op
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/tuttidb/tutti/exec/kernel"
 	"github.com/tuttidb/tutti/exec/vector"
@@ -10,7 +9,8 @@ import (
 	"github.com/tuttidb/tutti/sql/types"
 )
 
-// Values produces constant rows. One driver has them all.
+// Values produces rows of expressions without columns, mostly constants. One
+// driver has them all.
 type Values struct {
 	env  *Env
 	rows [][]expr.Expr
@@ -20,7 +20,9 @@ type Values struct {
 	out  vector.Batch
 }
 
-// NewValues returns an operator over rows of constants of the given types.
+// NewValues returns an operator over rows of expressions of the given types.
+// What is not a constant yet, because it fails or is volatile, is computed
+// when its row is wanted.
 // The rows of a table without columns are empty slices.
 func NewValues(env *Env, ts []types.Type, rows [][]expr.Expr) *Values {
 	v := &Values{env: env, rows: rows, ts: ts}
@@ -42,9 +44,9 @@ func (v *Values) Next(context.Context) (*vector.Batch, error) {
 	for k, b := range v.cols {
 		b.Reset()
 		for _, row := range rows {
-			c, ok := row[k].(*expr.Const)
-			if !ok {
-				return nil, fmt.Errorf("values: %s is not a constant", row[k])
+			c, err := kernel.Fold(v.env.kernel(), row[k])
+			if err != nil {
+				return nil, err
 			}
 			if err := kernel.AppendValue(b, v.ts[k], c.Value); err != nil {
 				return nil, err
