@@ -46,7 +46,7 @@ func TestErrors(t *testing.T) {
 		{"select a not b", "line 1:14: mismatched input 'b'. Expecting: 'BETWEEN', 'IN', 'LIKE'"},
 		{"select a between 1", "line 1:19: mismatched input '<EOF>'. Expecting: "},
 		{"select a = not b", "line 1:12: mismatched input 'not'. Expecting: 'ALL', 'ANY', 'SOME', <expression>"},
-		{"select a in ()", "line 1:14: mismatched input ')'. Expecting: "},
+		{"select a in ()", "line 1:10: mismatched input 'IN'. Expecting: "},
 		{"select a, from t", "line 1:11: mismatched input 'from'. Expecting: '*', <expression>"},
 		{"select a b c from t", "line 1:12: mismatched input 'c'. Expecting: ',', 'EXCEPT', 'FETCH', 'FROM', "},
 		{"select a as from t", "line 1:13: mismatched input 'from'. Expecting: <identifier>"},
@@ -86,8 +86,8 @@ func TestErrors(t *testing.T) {
 		{"select 'é', 'ü', !", "line 1:18: mismatched input '!'. Expecting: "},
 		{"select\t1,\r\n\t1 2", "line 2:4: mismatched input '2'. Expecting: "},
 		{"select 'a\nb' /* \n x */ 1", "line 3:7: mismatched input '1'. Expecting: "},
-		{"select 1; select 2", "line 1:11: mismatched input 'select'. Expecting: <EOF>"},
-		{"select 1;;", "line 1:10: mismatched input ';'. Expecting: <EOF>"},
+		{"select 1; select 2", "line 1:9: mismatched input ';'. Expecting: "},
+		{"select 1;;", "line 1:9: mismatched input ';'. Expecting: "},
 		{"with a as select 1", "line 1:11: mismatched input 'select'. Expecting: '('"},
 		{"explain (type fast) select 1", "line 1:15: mismatched input 'fast'. Expecting: 'DISTRIBUTED', 'IO', 'LOGICAL', 'VALIDATE'"},
 		{"show", "line 1:5: mismatched input '<EOF>'. Expecting: 'CATALOGS', 'COLUMNS', 'CREATE', 'CURRENT', 'FUNCTIONS', 'GRANTS', 'ROLE', 'ROLES', 'SCHEMAS', 'SESSION', 'STATS', 'TABLES'"},
@@ -197,5 +197,25 @@ func TestParseExpressionAndType(t *testing.T) {
 	var e *qerr.Error
 	if _, err := ParseType("a b"); !errors.As(err, &e) || e.Pos != (qerr.Pos{Line: 1, Column: 3}) {
 		t.Errorf("position of %v", err)
+	}
+}
+
+func TestStatementInALiteral(t *testing.T) {
+	for _, tc := range []struct {
+		sql, want string
+		at        qerr.Pos
+	}{
+		{"SELEC 1", "line 1:20: ", qerr.Pos{Line: 1, Column: 19}},
+		{"SELECT 1,\n  )", "line 3:3: ", qerr.Pos{Line: 2, Column: 5}},
+		{"SELEC 1", "line 1:1: ", qerr.Pos{}},
+	} {
+		_, err := ParseStatementAt(tc.sql, tc.at)
+		if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+			t.Errorf("%q at %v: %v, want %s", tc.sql, tc.at, err, tc.want)
+		}
+	}
+	s, err := ParseStatementAt("SELECT 1", qerr.Pos{Line: 2, Column: 5})
+	if err != nil || s.Pos() != (qerr.Pos{Line: 2, Column: 6}) {
+		t.Errorf("position %v, %v", s.Pos(), err)
 	}
 }

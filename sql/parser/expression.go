@@ -245,6 +245,11 @@ func (p *parser) comparison(base ast.Base, value ast.Expression, op ast.Comparis
 // in parses what follows IN. A query in two pairs of parentheses is a list
 // with one scalar subquery, as in Trino.
 func (p *parser) in(base ast.Base, value ast.Expression, not bool) ast.Expression {
+	if p.at(tokLeftParen) && p.peek(1) == tokRightParen {
+		// Trino's grammar finds out here, too, that no kind of IN fits.
+		p.failAt(p.tokens[p.pos-1], "mismatched input 'IN'. Expecting: <EOF>, <predicate>")
+		return value
+	}
 	p.expect(tokLeftParen)
 	p.hint("<query>")
 	if !p.at(tokLeftParen) && p.startsQuery(0) {

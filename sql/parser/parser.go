@@ -48,9 +48,17 @@ const (
 
 // ParseStatement parses one statement, which a ';' may end.
 func ParseStatement(sql string) (ast.Statement, error) {
-	return parse(sql, func(p *parser) ast.Statement {
+	return ParseStatementAt(sql, qerr.Pos{})
+}
+
+// ParseStatementAt parses a statement that stands in a string literal at a
+// place in another one. All positions are those in the other text, as if the
+// statement began right behind the opening quote; quotes doubled within the
+// literal are not made up for.
+func ParseStatementAt(sql string, at qerr.Pos) (ast.Statement, error) {
+	return parseAt(sql, at, func(p *parser) ast.Statement {
 		s := p.statement()
-		if p.kind() == tokSemicolon {
+		if p.kind() == tokSemicolon && p.peek(1) == tokEOF {
 			p.next()
 		}
 		return s
@@ -70,6 +78,11 @@ func ParseType(sql string) (ast.DataType, error) {
 
 // parse runs rule over the whole of sql.
 func parse[T ast.Node](sql string, rule func(*parser) T) (T, error) {
+	return parseAt(sql, qerr.Pos{}, rule)
+}
+
+// parseAt is parse for a text in a literal at a place in another text.
+func parseAt[T ast.Node](sql string, at qerr.Pos, rule func(*parser) T) (T, error) {
 	var none T
 	if n := utf8.RuneCountInString(sql); n > MaxTextLength {
 		return none, qerr.New(qerr.QueryTextTooLarge,
@@ -78,7 +91,7 @@ func parse[T ast.Node](sql string, rule func(*parser) T) (T, error) {
 	if !utf8.ValidString(sql) {
 		sql = strings.ToValidUTF8(sql, string(utf8.RuneError))
 	}
-	p := &parser{text: sql, tokens: tokenize(sql)}
+	p := &parser{text: sql, tokens: moved(tokenize(sql), at)}
 	node := p.run(func() ast.Node { return rule(p) })
 	if p.err == nil {
 		p.checkHeight(node)
@@ -93,6 +106,20 @@ func parse[T ast.Node](sql string, rule func(*parser) T) (T, error) {
 	}
 	result, _ := node.(T)
 	return result, nil
+}
+
+// moved moves tokens behind the quote of a literal at a place.
+func moved(tokens []token, at qerr.Pos) []token {
+	if !at.IsValid() {
+		return tokens
+	}
+	for i := range tokens {
+		if tokens[i].line == 1 {
+			tokens[i].column += int32(at.Column)
+		}
+		tokens[i].line += int32(at.Line) - 1
+	}
+	return tokens
 }
 
 // parser is the state of one run over the tokens.
