@@ -127,10 +127,11 @@ func (b *binder) orderWithin(items []*ast.SortItem) ([]expr.SortKey, error) {
 	return keys, nil
 }
 
-// listagg binds LISTAGG, which has its own syntax.
+// listagg binds LISTAGG as array_join over array_agg of the values that are
+// not null; without any, both are null.
 func (b *binder) listagg(e *ast.Listagg) (expr.Expr, error) {
-	if !function.IsAggregate("listagg") || e.Overflow != nil && e.Overflow.Truncate {
-		return nil, qerr.NotSupported(e.Pos(), "LISTAGG")
+	if e.Overflow != nil && e.Overflow.Truncate {
+		return nil, qerr.NotSupported(e.Pos(), "LISTAGG with ON OVERFLOW TRUNCATE")
 	}
 	inner, err := b.within(e, "listagg", append(sortExpressions(e.OrderBy), e.Value))
 	if err != nil {
@@ -140,21 +141,31 @@ func (b *binder) listagg(e *ast.Listagg) (expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	separator := ""
-	if e.Separator != nil {
-		separator = e.Separator.Value
+	if !types.CanCoerce(v.Type(), types.VarcharType()) {
+		return nil, qerr.At(qerr.TypeMismatch, e.Value.Pos(), "LISTAGG value must evaluate to a varchar (actual: %s)", v.Type())
 	}
-	call := &expr.Aggregate{Distinct: e.Distinct, Args: []expr.Expr{v, constant(separator, types.VarcharType())}}
-	if call.Fn, err = function.ResolveAggregate("listagg", typesOf(call.Args)); err != nil {
+	v = b.a.coerce(v, types.VarcharType())
+	call := &expr.Aggregate{Distinct: e.Distinct, Args: []expr.Expr{v}}
+	if call.Fn, err = function.ResolveAggregate("array_agg", typesOf(call.Args)); err != nil {
 		return nil, at(e.Pos(), err)
 	}
 	if call.OrderBy, err = inner.orderWithin(e.OrderBy); err != nil {
 		return nil, err
 	}
-	for i := range call.Args {
-		call.Args[i] = b.a.coerce(call.Args[i], call.Fn.Args[i])
+	call.Filter = not(isNull(v))
+	if e.Filter != nil {
+		f, err := inner.boolean(e.Filter, "Filter expression")
+		if err != nil {
+			return nil, err
+		}
+		call.Filter = &expr.Form{Op: expr.And, Args: []expr.Expr{call.Filter, f}, Typ: boolean}
 	}
-	return b.addAggregate(inner, call, e.Filter)
+	b.group.out.Subqueries = append(b.group.out.Subqueries, inner.subs...)
+	separator := ""
+	if e.Separator != nil {
+		separator = e.Separator.Value
+	}
+	return b.call(e.Pos(), "array_join", b.group.aggregate(call).Ref(), constant(separator, types.VarcharType()))
 }
 
 func texts(list []ast.Expression) string {

@@ -4,6 +4,7 @@ import (
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/sql/ast"
 	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // boundQuery is a bound query with the names of its columns.
@@ -134,6 +135,9 @@ func (a *Analyzer) rowCount(e ast.Expression, clause string) (int64, error) {
 			a.wanted[i] = bigint
 			return 0, nil
 		}
+	}
+	if p, isParam := e.(*ast.Parameter); isParam && ok && !c.Typ.IsInteger() && c.Typ.Kind != types.Unknown {
+		return 0, qerr.At(qerr.TypeMismatch, a.session.Parameters[p.Index].Pos(), "Cannot cast type %s to bigint", c.Typ)
 	}
 	if !ok || !c.Typ.IsInteger() || c.Value == nil {
 		return 0, qerr.At(qerr.TypeMismatch, e.Pos(), "Non constant parameter value for %s: %s", clause, textOf(e))
