@@ -229,6 +229,15 @@ type Writer interface {
 	Insert(ctx context.Context, schema, table string) (RowSink, error)
 }
 
+// SchemaWriter is a Connector whose schemas can be made and dropped.
+type SchemaWriter interface {
+	// CreateSchema makes a schema; SCHEMA_ALREADY_EXISTS if there is one.
+	CreateSchema(ctx context.Context, schema string) error
+	// DropSchema removes a schema without tables; SCHEMA_NOT_EMPTY if there are
+	// some, SCHEMA_NOT_FOUND if there is none.
+	DropSchema(ctx context.Context, schema string) error
+}
+
 // RowSink takes the rows of one INSERT. Nothing is visible before Commit.
 type RowSink interface {
 	// Append copies the batch's rows. It is safe for concurrent use.

@@ -191,6 +191,19 @@ func (c *Catalogs) Names(ctx context.Context, name, schema string) []string {
 	return list
 }
 
+// SchemaWriter returns a catalog's connector as a SchemaWriter.
+func (c *Catalogs) SchemaWriter(name string) (connectors.SchemaWriter, error) {
+	k := c.get(name)
+	if k == nil {
+		return nil, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", name)
+	}
+	w, ok := k.conn.(connectors.SchemaWriter)
+	if !ok {
+		return nil, qerr.New(qerr.NotSupportedCode, "This connector does not support creating schemas")
+	}
+	return w, nil
+}
+
 // Writer returns a catalog's connector as a Writer.
 func (c *Catalogs) Writer(name string) (connectors.Writer, error) {
 	k := c.get(name)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -17,7 +18,7 @@ import (
 func (q *activeQuery) show(stmt ast.Statement) error {
 	switch s := stmt.(type) {
 	case *ast.ShowCatalogs:
-		return q.showNames("Catalog", q.c.deps.Catalogs.List(), s.Like)
+		return q.showCatalogs(s)
 	case *ast.ShowSchemas:
 		return q.showSchemas(s)
 	case *ast.ShowTables:
@@ -77,7 +78,17 @@ func matcher(like *ast.LikePattern) (func(string) bool, error) {
 	return re.MatchString, nil
 }
 
-func (q *activeQuery) showNames(column string, names []string, like *ast.LikePattern) error {
+// showCatalogs names the catalogs, in a type as long as the longest name, as
+// a list of literals has it.
+func (q *activeQuery) showCatalogs(s *ast.ShowCatalogs) error {
+	names, longest := q.c.deps.Catalogs.List(), 0
+	for _, n := range names {
+		longest = max(longest, utf8.RuneCountInString(n))
+	}
+	return q.showNames(ResultColumn{Name: "Catalog", Type: types.VarcharOf(int32(longest))}, names, s.Like)
+}
+
+func (q *activeQuery) showNames(column ResultColumn, names []string, like *ast.LikePattern) error {
 	match, err := matcher(like)
 	if err != nil {
 		return err
@@ -88,7 +99,7 @@ func (q *activeQuery) showNames(column string, names []string, like *ast.LikePat
 			rows = append(rows, []any{n})
 		}
 	}
-	return q.answer(textColumns(column), rows)
+	return q.answer([]ResultColumn{column}, rows)
 }
 
 func (q *activeQuery) showSchemas(s *ast.ShowSchemas) error {
@@ -100,13 +111,13 @@ func (q *activeQuery) showSchemas(s *ast.ShowSchemas) error {
 		return qerr.At(qerr.MissingCatalogName, s.Pos(), "Catalog must be specified when session catalog is not set")
 	}
 	if ok, err := q.c.deps.Catalogs.CatalogExists(q.ctx, catalog); err != nil || !ok {
-		return orError(err, qerr.At(qerr.CatalogNotFound, s.Pos(), "Catalog '%s' not found", catalog))
+		return orError(err, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", catalog))
 	}
 	list, err := q.c.deps.Catalogs.Schemas(q.ctx, catalog)
 	if err != nil {
 		return err
 	}
-	return q.showNames("Schema", list, s.Like)
+	return q.showNames(textColumns("Schema")[0], list, s.Like)
 }
 
 func (q *activeQuery) showTables(s *ast.ShowTables) error {
@@ -134,7 +145,7 @@ func (q *activeQuery) showTables(s *ast.ShowTables) error {
 	if err != nil {
 		return err
 	}
-	return q.showNames("Table", list, s.Like)
+	return q.showNames(textColumns("Table")[0], list, s.Like)
 }
 
 func (q *activeQuery) showColumns(s *ast.ShowColumns) error {

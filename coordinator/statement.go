@@ -48,6 +48,10 @@ func (q *activeQuery) other(stmt ast.Statement, params []ast.Expression) error {
 		return q.createTable(s)
 	case *ast.DropTable:
 		return q.dropTable(s)
+	case *ast.CreateSchema:
+		return q.createSchema(s)
+	case *ast.DropSchema:
+		return q.dropSchema(s)
 	case *ast.Call:
 		return q.call(s)
 	}
@@ -83,7 +87,7 @@ func (q *activeQuery) use(s *ast.Use) error {
 	schema := s.Schema.Fold()
 	if ok, err := q.c.deps.Catalogs.SchemaExists(q.ctx, catalog, schema); err != nil || !ok {
 		if err == nil {
-			err = qerr.New(qerr.SchemaNotFound, "Schema does not exist: %s.%s", catalog, schema)
+			err = qerr.New(qerr.NotFound, "Schema does not exist: %s.%s", catalog, schema)
 		}
 		return err
 	}
@@ -209,32 +213,11 @@ func (q *activeQuery) executePrepared(s *ast.Execute) error {
 // executeImmediate runs the statement in a literal. Its positions are those
 // within the whole text.
 func (q *activeQuery) executeImmediate(s *ast.ExecuteImmediate) error {
-	stmt, err := parser.ParseStatement(s.SQL.Value)
-	if err == nil {
-		err = q.statement(stmt, s.Params)
-	}
-	if err == nil {
-		return nil
-	}
-	return shift(err, s.SQL.Pos())
-}
-
-// shift moves an error's position in a literal that starts at pos to the
-// whole text's.
-func shift(err error, pos qerr.Pos) error {
-	e := qerr.From(err)
-	if !e.Pos.IsValid() {
+	stmt, err := parser.ParseStatementAt(s.SQL.Value, s.SQL.Pos())
+	if err != nil {
 		return err
 	}
-	moved := *e
-	moved.Pos.Line += pos.Line - 1
-	if e.Pos.Line == 1 {
-		moved.Pos.Column += pos.Column
-	}
-	if e.Code == qerr.SyntaxError {
-		moved.Pos = pos
-	}
-	return &moved
+	return q.statement(stmt, s.Params)
 }
 
 func (q *activeQuery) call(s *ast.Call) error {

@@ -37,6 +37,7 @@ type Connector struct {
 var (
 	_ connectors.Connector    = (*Connector)(nil)
 	_ connectors.Writer       = (*Connector)(nil)
+	_ connectors.SchemaWriter = (*Connector)(nil)
 	_ connectors.Statistician = (*Connector)(nil)
 )
 
@@ -144,7 +145,33 @@ func (c *Connector) Stats(_ context.Context, scan *connectors.Scan) (*connectors
 	return out, nil
 }
 
-// CreateTable makes an empty table, and its schema if need be.
+// CreateSchema makes an empty schema.
+func (c *Connector) CreateSchema(_ context.Context, schema string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tables[schema] != nil {
+		return qerr.New(qerr.SchemaAlreadyExists, "Schema '%s' already exists", schema)
+	}
+	c.tables[schema] = map[string]*table{}
+	return nil
+}
+
+// DropSchema removes an empty schema.
+func (c *Connector) DropSchema(_ context.Context, schema string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tables, ok := c.tables[schema]
+	switch {
+	case !ok:
+		return qerr.New(qerr.SchemaNotFound, "Schema '%s' does not exist", schema)
+	case len(tables) > 0:
+		return qerr.New(qerr.SchemaNotEmpty, "Schema not empty: %s", schema)
+	}
+	delete(c.tables, schema)
+	return nil
+}
+
+// CreateTable makes an empty table in a schema that exists.
 func (c *Connector) CreateTable(_ context.Context, schema, name string, columns []connectors.Column) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
