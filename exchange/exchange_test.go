@@ -378,6 +378,31 @@ func TestNothingIsFedBeforeTheCommit(t *testing.T) {
 	}
 }
 
+// TestFailureOfAnEarlyFetchIsNoLoss: a fetch that looked before there was an
+// output fails just when the commit arrives.
+func TestFailureOfAnEarlyFetchIsNoLoss(t *testing.T) {
+	a := newNode(t, nodeConfig{})
+	id := taskID(1, 0, 0)
+	ends := produce(t, a, id, 1, 0, 1000, None)
+	in := a.inputs(0)
+	defer in.Close()
+	op, err := in.Open(remoteNode(plan.Gather, 1), a.root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := op.(*source).r
+	early := newStream(r, id, &pb.Source{Task: TaskToProto(id), Address: a.address})
+	early.state, early.early, early.eager = fetching, true, true
+	r.streams, r.running, r.eager = []*stream{early}, 1, 1
+	if err := in.Update(&pb.Inputs{Sources: []*pb.Source{sourceOf(a, id, ends[0])}, Complete: []int32{1}}); err != nil {
+		t.Fatal(err)
+	}
+	early.finish(&LostOutput{Task: id, Reason: "the node does not have it"})
+	if rows, _, err := sum(t.Context(), op); rows != 1000 || err != nil {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+}
+
 // TestReadingWhileWriting commits only after all was fetched.
 func TestReadingWhileWriting(t *testing.T) {
 	a, b := newNode(t, nodeConfig{}), newNode(t, nodeConfig{})

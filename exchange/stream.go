@@ -38,6 +38,7 @@ type stream struct {
 
 	state  streamState
 	eager  bool // runs on an uncommitted attempt's share
+	early  bool // began before the commit
 	cancel context.CancelFunc
 	queue  []*arrived
 	got    PartitionEnd // received
@@ -105,6 +106,7 @@ func (s *stream) check() error {
 // start starts the fetching goroutine.
 func (s *stream) start() {
 	s.state = fetching
+	s.early = !s.committed
 	s.r.running++
 	if !s.committed {
 		s.eager = true
@@ -124,14 +126,19 @@ func (s *stream) finish(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.state, s.err = ended, err
+	if err != nil && s.committed && s.early && !s.gone {
+		// It may have looked before there was an output to see: the commit says
+		// that there is one now.
+		s.state, s.err = idle, nil
+	}
 	r.running--
 	if s.eager {
 		s.eager = false
 		r.eager--
 	}
 	if r.err == nil {
-		if err != nil && s.committed && !s.gone {
-			r.fail(err)
+		if s.err != nil && s.committed && !s.gone {
+			r.fail(s.err)
 		}
 		r.start()
 	}
