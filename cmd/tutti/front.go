@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/tuttidb/tutti/cmd/tutti/config"
+	"github.com/tuttidb/tutti/cmd/tutti/engine"
+	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/coordinator/server"
+	"github.com/tuttidb/tutti/internal/clock"
+)
+
+// front is the coordinating half of a process: catalogs, coordinator, HTTP.
+type front struct {
+	p           *process
+	catalogs    *coordinator.Catalogs
+	definitions []config.Catalog
+	coordinator *coordinator.Coordinator
+}
+
+// newFront reads the catalogs and makes a coordinator that runs plans in this
+// process, and on cluster if it is not nil.
+func newFront(p *process, id string, cluster coordinator.Executor, nodes func() []coordinator.NodeInfo, catalogs *coordinator.Catalogs) (*front, error) {
+	f := &front{p: p, catalogs: catalogs}
+	list, err := config.Catalogs(catalogDir(p.cfg))
+	if err != nil {
+		return nil, usage(err)
+	}
+	f.definitions = withDefaults(list, p.cfg, p.builder.singleProcess)
+	for _, def := range f.definitions {
+		conn, err := p.builder.build(def)
+		if err != nil {
+			return nil, usage(err)
+		}
+		if err := f.catalogs.Add(def.Name, def.Connector, conn, nil); err != nil {
+			return nil, usage(err)
+		}
+	}
+	f.coordinator = coordinator.New(coordinator.Deps{
+		Catalogs: f.catalogs, Folder: engine.Folder{Account: p.account}, Cluster: cluster,
+		Local: &engine.Local{Account: p.account, Catalogs: f.catalogs, QueryLimit: int64(p.cfg.QueryMemoryLimit), Log: p.log},
+		Nodes: nodes, Clock: clock.System{}, Log: p.log, NodeID: id, Version: version,
+		Limits: coordinator.Limits{MaxRunning: p.cfg.MaxRunning, MaxQueued: p.cfg.MaxQueued, ClientTimeout: p.cfg.ClientTimeout},
+	})
+	return f, nil
+}
+
+// serve answers HTTP on l until ctx ends.
+func (f *front) serve(ctx context.Context, l net.Listener, id string, ready func() error) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s, err := server.New(server.Config{
+		Engine: f.coordinator, Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: id,
+		Environment: f.p.cfg.Environment, Registerer: registry, Gatherer: registry, Ready: ready,
+	})
+	if err != nil {
+		return failure(err)
+	}
+	h := s.HTTP()
+	done := make(chan error, 1)
+	go func() { done <- h.Serve(l) }()
+	select {
+	case err := <-done:
+		return failure(err)
+	case <-ctx.Done():
+	}
+	s.Close()
+	end, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	err = h.Shutdown(end)
+	f.coordinator.Close()
+	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.DeadlineExceeded) {
+		return failure(err)
+	}
+	return nil
+}
+
+// announce tells a person how to connect.
+func announce(role string, l net.Listener) {
+	url := "http://" + l.Addr().String()
+	fmt.Printf("Tutti %s is ready (%s)\n  web page   %s/ui/\n  shell      tutti sql --server %s\n  JDBC       jdbc:trino://%s\n", role, version, url, url, l.Addr())
+}
