@@ -8,7 +8,6 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 )
@@ -57,11 +56,8 @@ func (c *Codecs) decode(codec Codec, dst, src []byte) error {
 }
 
 func decodeSnappy(dst, src []byte) error {
-	if n, err := s2.DecodedLen(src); err != nil || n != len(dst) {
-		return corrupt("a page's snappy header does not fit its size of %d bytes", len(dst))
-	}
-	if _, err := s2.Decode(dst, src); err != nil {
-		return corrupt("a page does not decompress with snappy: %v", err)
+	if !snappyDecode(dst, src) {
+		return corrupt("a page does not decompress with snappy to %d bytes", len(dst))
 	}
 	return nil
 }
