@@ -233,8 +233,11 @@ func (r *result) makePage(token int64, base string) (*page, error) {
 		head.PartialCancelURI = base + "/v1/statement/partialCancel/" + string(r.query.ID()) + "/" + r.slug
 		tail.Stats.unfinish()
 	}
-	if ended && partial {
+	switch {
+	case ended && partial:
 		tail.Stats.State, tail.Error = string(coordinator.Finished), nil
+	case failure != nil:
+		tail.Stats.State = string(coordinator.Failed)
 	}
 	if known && columns != nil {
 		head.Columns = columnsJSON(columns, r.parametric)

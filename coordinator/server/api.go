@@ -224,8 +224,9 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 
 // cancelQuery answers DELETE /v1/query/{id}.
 func (s *Server) cancelQuery(w http.ResponseWriter, r *http.Request) {
-	if q, found := s.cfg.Engine.Query(plan.QueryID(r.PathValue("id"))); found {
-		q.Cancel(qerr.New(qerr.UserCanceled, "Query was canceled"))
+	id := plan.QueryID(r.PathValue("id"))
+	if q, found := s.cfg.Engine.Query(id); found {
+		s.end(q, qerr.New(qerr.UserCanceled, "Query was canceled"))
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -247,6 +248,18 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) {
 	if reason != "" {
 		message += " Message: " + reason
 	}
-	q.Cancel(qerr.New(qerr.AdministrativelyKilled, "%s", message))
+	s.end(q, qerr.New(qerr.AdministrativelyKilled, "%s", message))
 	w.WriteHeader(http.StatusAccepted)
+}
+
+// end cancels a query and lets its client know at once, if it came over HTTP.
+func (s *Server) end(q coordinator.Query, err *qerr.Error) {
+	s.mu.Lock()
+	r := s.results[q.ID()]
+	s.mu.Unlock()
+	if r == nil {
+		q.Cancel(err)
+		return
+	}
+	r.fail(err)
 }

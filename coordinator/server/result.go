@@ -122,13 +122,28 @@ func (r *result) fill(ctx context.Context) {
 	err := r.pull(ctx)
 	r.mu.Lock()
 	r.ended = true
-	if err != nil && !r.partial {
+	if err != nil && !r.partial && r.err == nil {
 		r.err = qerr.From(err)
+		r.drop()
+	}
+	failure := r.err
+	r.mu.Unlock()
+	wake(r.changed)
+	r.srv.metrics.ended(failure)
+}
+
+// fail ends the query for its client at once: it need not wait until all nodes
+// have let go of it. It does nothing once the query has ended.
+func (r *result) fail(err *qerr.Error) {
+	r.query.Cancel(err)
+	r.mu.Lock()
+	if !r.ended {
+		r.ended, r.err = true, err
 		r.drop()
 	}
 	r.mu.Unlock()
 	wake(r.changed)
-	r.srv.metrics.ended(r.err)
+	wake(r.space)
 }
 
 func (r *result) pull(ctx context.Context) error {
@@ -167,6 +182,10 @@ func (r *result) add(ctx context.Context, enc *encoder, b *vector.Batch) error {
 		}
 		to := min(from+chunkRows, n)
 		r.mu.Lock()
+		if r.partial || r.err != nil { // since await looked
+			r.mu.Unlock()
+			return errPartial
+		}
 		if r.rows.n == 0 {
 			r.rows.since = r.srv.cfg.Clock.Now()
 		}
@@ -198,10 +217,10 @@ func (r *result) noteCount(b *vector.Batch) {
 func (r *result) await(ctx context.Context) error {
 	for {
 		r.mu.Lock()
-		full, partial := len(r.rows.json) >= r.target, r.partial
+		full, stop := len(r.rows.json) >= r.target, r.partial || r.err != nil
 		r.mu.Unlock()
 		switch {
-		case partial:
+		case stop:
 			return errPartial
 		case !full:
 			return nil
@@ -225,8 +244,8 @@ func (r *result) await(ctx context.Context) error {
 	}
 }
 
-// errPartial ends the filling of a result whose client had enough.
-var errPartial = errors.New("the client has enough rows")
+// errPartial ends the filling of a result whose client wants no more.
+var errPartial = errors.New("the client wants no more rows")
 
 // wake wakes whoever waits for c, now or next.
 func wake(c chan struct{}) {
@@ -322,8 +341,11 @@ func (r *result) take() (rows buffer, ended bool, failure *qerr.Error) {
 // stopEarly ends the result with the rows that are there.
 func (r *result) stopEarly() {
 	r.mu.Lock()
-	r.partial = true
+	if !r.ended {
+		r.partial, r.ended = true, true
+	}
 	r.mu.Unlock()
+	wake(r.changed)
 	wake(r.space)
 	r.query.Cancel(qerr.New(qerr.UserCanceled, "The client has enough rows"))
 }

@@ -117,7 +117,7 @@ func (s *Server) fetch(w http.ResponseWriter, r *http.Request) {
 // cancel answers DELETE of a nextUri.
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request) {
 	if res := s.result(w, r); res != nil {
-		res.query.Cancel(qerr.New(qerr.UserCanceled, "Query was canceled"))
+		res.fail(qerr.New(qerr.UserCanceled, "Query was canceled"))
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
