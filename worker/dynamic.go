@@ -39,7 +39,7 @@ func newDynamicFilters(f *plan.Fragment, partitions int, patience time.Duration,
 		complete: map[plan.DynamicID]*connectors.DynamicFilter{}, news: make(chan struct{}), tired: map[plan.DynamicID]bool{},
 	}
 	plan.Walk(f.Root, func(n plan.Node) bool {
-		if j, ok := n.(*plan.Join); ok && (partitions == 1 || j.Dist == plan.Broadcast) {
+		if j, ok := n.(*plan.Join); ok && (partitions == 1 || wholeSide(j.Right)) {
 			for _, x := range j.Dynamic {
 				d.local[x.Filter] = true
 			}
@@ -47,6 +47,22 @@ func newDynamicFilters(f *plan.Fragment, partitions int, patience time.Duration,
 		return true
 	})
 	return d
+}
+
+// wholeSide reports whether a task reads all rows of n: what it reads is sent
+// to every task of its stage.
+func wholeSide(n plan.Node) bool {
+	whole := true
+	plan.Walk(n, func(n plan.Node) bool {
+		switch n := n.(type) {
+		case *plan.Scan:
+			whole = false
+		case *plan.RemoteSource:
+			whole = whole && n.Kind == plan.Replicate
+		}
+		return whole
+	})
+	return whole
 }
 
 // Publish takes this task's part of a filter.

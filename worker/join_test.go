@@ -230,14 +230,15 @@ func TestCatalogs(t *testing.T) {
 }
 
 func TestDynamicFilters(t *testing.T) {
-	join := &plan.Join{Left: scanFragment(plan.Gather).Root, Right: passFragment().Root, Dist: plan.Broadcast, Dynamic: []plan.DynamicSource{{Filter: 1}}}
+	right := passFragment().Root.(*plan.RemoteSource)
+	join := &plan.Join{Left: scanFragment(plan.Gather).Root, Right: right, Dynamic: []plan.DynamicSource{{Filter: 1}}}
 	bloom := connectors.NewBloom(100)
 	connectors.BloomAdd(bloom, 42)
 	f := &connectors.DynamicFilter{Min: int64(1), Max: int64(9), Values: []any{int64(1), int64(9)}, Bloom: bloom}
 	for _, local := range []bool{true, false} {
-		join.Dist = plan.Partitioned
+		right.Kind = plan.Hash
 		if local {
-			join.Dist = plan.Broadcast
+			right.Kind = plan.Replicate
 		}
 		changes := 0
 		d := newDynamicFilters(&plan.Fragment{Root: join}, 2, 50*time.Millisecond, func() { changes++ })

@@ -122,6 +122,8 @@ func (r *Run) Report(st Status) bool {
 	if t == nil || t.Status.State.Done() || st.Version <= t.Status.Version {
 		return false
 	}
+	// A worker reports each filter once; it stays known.
+	st.Filters = addFilters(t.Status.Filters, st.Filters)
 	t.Status = st
 	switch st.State {
 	case Finished:
@@ -136,6 +138,16 @@ func (r *Run) Report(st Status) bool {
 		r.fail(f)
 	}
 	return true
+}
+
+// addFilters returns the parts known so far and the new ones.
+func addFilters(known, more []FilterPart) []FilterPart {
+	for _, f := range more {
+		if !slices.ContainsFunc(known, func(k FilterPart) bool { return k.ID == f.ID }) {
+			known = append(known[:len(known):len(known)], f)
+		}
+	}
+	return known
 }
 
 // fail keeps the first failure: later ones are usually its consequence.
