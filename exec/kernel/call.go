@@ -293,12 +293,28 @@ func (n *callNode) viaDict(k, size int, sel []int32) (*vector.Vector, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.k.strict && typeIsBytes(n.c.typ) {
+		n.blank(base, entries != nil)
+	}
 	n.dict = vector.Vector{Type: n.c.typ, Enc: vector.Dict, N: size, Idx: v.Idx, Valid: v.Valid, Base: base}
 	if base.Valid != nil {
 		n.dict.Valid = n.throughIndex(base.Valid, v, sel, size)
 		base.Valid = nil
 	}
 	return &n.dict, nil
+}
+
+// blank makes the entries empty that the kernel was not shown: whoever looks
+// at the whole dictionary later must find strings there.
+func (n *callNode) blank(base *vector.Vector, some bool) {
+	if !some && base.Valid == nil {
+		return
+	}
+	for i, views := 0, vector.Values[vector.View](base); i < base.N; i++ {
+		if some && !n.marks.Get(i) || base.IsNull(i) {
+			views[i] = vector.View{}
+		}
+	}
 }
 
 // referred lists the dictionary entries that selected rows point to.

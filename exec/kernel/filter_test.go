@@ -9,6 +9,7 @@ import (
 
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/function"
 )
 
 // lazyColumn loads v and records for which rows it was asked.
@@ -134,6 +135,25 @@ func TestUnusedDictionaryEntries(t *testing.T) {
 	}
 	if _, err := evalAll(t, env, e, &vector.Batch{N: 4, Cols: []*vector.Vector{d}}); err == nil {
 		t.Error("no error for an entry in use")
+	}
+}
+
+// TestUnusedEntriesOfAComputedDictionary looks at all entries of a dictionary
+// of which a function has computed only those in use.
+func TestUnusedEntriesOfAComputedDictionary(t *testing.T) {
+	env := testEnv(t)
+	long := []any{"a long string, on the heap 1", "a long string, on the heap 2", "short", "short", nil, "short"}
+	d := dictionary(t, env, column(t, env, varcharT, long...))
+	f, err := CompileFilter(env, fn(function.OpLike, boolT, fn("reverse", varcharT, col(0, varcharT)), str("%paeh%")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, tc := range []struct{ sel, want []int32 }{{[]int32{0, 1, 2, 3, 4}, []int32{0, 1}}, {[]int32{2, 3, 5}, nil}} {
+		got, err := f.Apply(&vector.Batch{N: 6, Sel: tc.sel, Cols: []*vector.Vector{d}})
+		if err != nil || len(got) != len(tc.want) {
+			t.Errorf("%v: got %v, %v", tc.sel, got, err)
+		}
 	}
 }
 
