@@ -94,6 +94,26 @@ func keyStats(files []file, k int, t types.Type) connectors.ColumnStats {
 type dictSize struct {
 	values, rows int64
 	all          bool
+	// span has the group's bounds, if spanned.
+	span    parquet.Span
+	spanned bool
+}
+
+// spread is by how much the table has more different values than the group
+// because other groups have other ones: 1 if all groups draw from the same
+// values, the number of groups if the table is sorted by the column.
+func (d *dictSize) spread(groups []parquet.Span) float64 {
+	if !d.spanned || len(groups) == 0 {
+		return 1
+	}
+	shared := 0.0
+	for _, g := range groups {
+		lo, hi := max(g.Min, d.span.Min), min(g.Max, d.span.Max)
+		if lo <= hi {
+			shared += (float64(hi) - float64(lo) + 1) / (float64(g.Max) - float64(g.Min) + 1)
+		}
+	}
+	return max(1, float64(len(groups))/max(shared, 1))
 }
 
 // columnStats adds up what footers say about a column. exact says that these
@@ -150,8 +170,9 @@ func number(v any, t types.Type) float64 {
 // distinct estimates the number of different values among n that are not
 // null. Integers have no more than their range. A row group's dictionary
 // gives the number in a sample: if values are drawn evenly from D, n draws
-// show D(1−e^(−n/D)) of them, which is solved for D. Values that did not fit
-// a dictionary are taken to be nearly all different.
+// show D(1−e^(−n/D)) of them, which is solved for D. Where groups have ranges
+// of their own, as in a table sorted by the column, each has values of its own.
+// Values that did not fit a dictionary are taken to be nearly all different.
 func distinct(sum *parquet.Summary, t types.Type, n float64, dict *dictSize) float64 {
 	most := n
 	if lo, ok := sum.Min.(int64); ok && sum.BoundsKnown {
@@ -168,8 +189,9 @@ func distinct(sum *parquet.Summary, t types.Type, n float64, dict *dictSize) flo
 	if !dict.all {
 		return most
 	}
+	spread := dict.spread(sum.Spans)
 	domain := domainOf(float64(dict.values), float64(dict.rows))
-	return min(most, max(float64(dict.values), domain*-math.Expm1(-n/domain)))
+	return min(most, spread*max(float64(dict.values), domain*-math.Expm1(-n/spread/domain)))
 }
 
 // domainOf solves d = D(1−e^(−n/D)) for D by bisection.
@@ -221,7 +243,8 @@ func (l *Lake) dictSizes(ctx context.Context, ls *listing, files []file, footers
 			n, all, err := f.DictValues(ctx, ls.bucket, files[at].ObjectInfo, group, fd.Leaf)
 			if err == nil && n >= 0 {
 				chunk := &f.Groups[group].Chunks[fd.Leaf.Index]
-				out[i] = &dictSize{values: n, rows: chunk.Values - max(chunk.Stats.Nulls, 0), all: all}
+				span, spanned := f.GroupSpan(group, fd, c.Type)
+				out[i] = &dictSize{values: n, rows: chunk.Values - max(chunk.Stats.Nulls, 0), all: all, span: span, spanned: spanned}
 			}
 		}()
 	}

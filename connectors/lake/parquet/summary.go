@@ -21,6 +21,9 @@ type Summary struct {
 	// nil if there are no values.
 	Min, Max    any
 	BoundsKnown bool
+	// Spans are the bounds of each row group that has values, for types kept
+	// as whole numbers. They show whether the rows are sorted by the column.
+	Spans []Span
 
 	values int64 // of strings, nulls left out
 	bytes  int64 // of pages, decompressed
@@ -62,6 +65,30 @@ func (s *Summary) Add(file *File, f *Field, t types.Type) {
 	}
 }
 
+// Span is the least and the greatest value of a row group.
+type Span struct{ Min, Max int64 }
+
+// spanOf returns a domain's bounds if they are whole numbers.
+func spanOf(d Domain) (Span, bool) {
+	lo, ok := d.Min.(int64)
+	if !ok {
+		return Span{}, false
+	}
+	hi, ok := d.Max.(int64)
+	return Span{Min: lo, Max: hi}, ok
+}
+
+// GroupSpan returns the bounds of column f, as values of type t, in one row
+// group; false if they are unknown or no whole numbers.
+func (f *File) GroupSpan(group int, fd *Field, t types.Type) (Span, bool) {
+	st := newStatReader(fd, t)
+	if st == nil {
+		return Span{}, false
+	}
+	c := &f.Groups[group].Chunks[st.leaf.Index]
+	return spanOf(st.domain(&c.Stats, c.Values))
+}
+
 // widen makes the bounds include a domain's.
 func (s *Summary) widen(d Domain, t types.Type) {
 	if !d.Values {
@@ -70,6 +97,9 @@ func (s *Summary) widen(d Domain, t types.Type) {
 	if d.Min == nil || d.Max == nil {
 		s.BoundsKnown = false
 		return
+	}
+	if sp, ok := spanOf(d); ok {
+		s.Spans = append(s.Spans, sp)
 	}
 	if c, ok := compare(d.Min, s.Min, t); s.Min == nil || ok && c < 0 {
 		s.Min = d.Min
