@@ -134,6 +134,32 @@ func (w *withInformation) Insert(ctx context.Context, schema, name string) (conn
 	return out.Insert(ctx, schema, name)
 }
 
+// schemaWriter returns the connector that makes a schema.
+func (w *withInformation) schemaWriter(schema, what string) (connectors.SchemaWriter, error) {
+	if out, ok := w.of(schema).(connectors.SchemaWriter); ok {
+		return out, nil
+	}
+	return nil, qerr.New(qerr.NotSupportedCode, "This connector does not support %s", what)
+}
+
+// CreateSchema implements connectors.SchemaWriter.
+func (w *withInformation) CreateSchema(ctx context.Context, schema string) error {
+	out, err := w.schemaWriter(schema, "creating schemas")
+	if err != nil {
+		return err
+	}
+	return out.CreateSchema(ctx, schema)
+}
+
+// DropSchema implements connectors.SchemaWriter.
+func (w *withInformation) DropSchema(ctx context.Context, schema string) error {
+	out, err := w.schemaWriter(schema, "dropping schemas")
+	if err != nil {
+		return err
+	}
+	return out.DropSchema(ctx, schema)
+}
+
 func informationTables(catalog string, conn connectors.Connector) []table {
 	hidden := cols("comment", "extra_info")
 	for i := range hidden {

@@ -451,6 +451,15 @@ func (c *capable) Insert(_ context.Context, _, name string) (connectors.RowSink,
 	return nil, nil
 }
 
+func (c *capable) CreateSchema(_ context.Context, name string) error {
+	c.asked = append(c.asked, "create schema "+name)
+	return nil
+}
+func (c *capable) DropSchema(_ context.Context, name string) error {
+	c.asked = append(c.asked, "drop schema "+name)
+	return nil
+}
+
 // TestOptionalInterfaces: what the catalog can do reaches it, what it cannot
 // is as if the interface were not there, and neither touches
 // information_schema.
@@ -500,7 +509,17 @@ func TestOptionalInterfaces(t *testing.T) {
 	if err := unable.(connectors.Writer).CreateTable(ctx, "one", "t", nil); !qerr.Is(err, qerr.NotSupportedCode) {
 		t.Error(err)
 	}
-	if want := []string{"insert t", "create t", "drop t"}; !reflect.DeepEqual(inner.asked, want) {
+	schemas := able.(connectors.SchemaWriter)
+	if err := errors.Join(schemas.CreateSchema(ctx, "s"), schemas.DropSchema(ctx, "s")); err != nil {
+		t.Error(err)
+	}
+	if err := schemas.DropSchema(ctx, informationName); !qerr.Is(err, qerr.NotSupportedCode) {
+		t.Error(err)
+	}
+	if err := unable.(connectors.SchemaWriter).CreateSchema(ctx, "s"); !qerr.Is(err, qerr.NotSupportedCode) {
+		t.Error(err)
+	}
+	if want := []string{"insert t", "create t", "drop t", "create schema s", "drop schema s"}; !reflect.DeepEqual(inner.asked, want) {
 		t.Error(inner.asked)
 	}
 	if _, err := able.Splits(ctx, scan); err == nil || err.Error() != "inner splits" {

@@ -13,6 +13,7 @@ import (
 	"github.com/tuttidb/tutti/cmd/tutti/engine"
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/connectors/memory"
+	"github.com/tuttidb/tutti/connectors/system"
 	"github.com/tuttidb/tutti/connectors/tpch"
 	"github.com/tuttidb/tutti/connectors/tpch/dbgen"
 	"github.com/tuttidb/tutti/coordinator"
@@ -78,12 +79,20 @@ func newCatalogs(account *mem.Account) (*coordinator.Catalogs, error) {
 		{"tpchstd", "tpch", standard},
 		{"memory", "memory", memory.New(account)},
 	} {
-		if err := catalogs.Add(c.name, c.kind, c.conn, nil); err != nil {
+		if err := catalogs.Add(c.name, c.kind, system.InformationSchema(c.name, c.conn), nil); err != nil {
 			return nil, fmt.Errorf("catalog %s: %w", c.name, err)
 		}
 	}
-	return catalogs, nil
+	return catalogs, catalogs.Add("system", "system", system.InformationSchema("system", system.New(catalogs, nothing{})), nil)
 }
+
+// nothing is a cluster that the tables of system.runtime have nothing to tell
+// about: what they hold differs from run to run, so no record asks for it.
+type nothing struct{}
+
+func (nothing) Queries() []system.Query { return nil }
+func (nothing) Nodes() []system.Node    { return nil }
+func (nothing) Tasks() []system.Task    { return nil }
 
 // Session opens a session with session properties set.
 func (u *Tutti) Session(t *testing.T, catalog, schema string, properties map[string]string) (slt.Executor, error) {
