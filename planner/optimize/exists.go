@@ -24,7 +24,8 @@ func (o *Optimizer) turnExistence(root plan.Node) (plan.Node, error) {
 		if !ok || len(j.Keys) == 0 || j.Kind != plan.SemiJoin && j.Kind != plan.AntiJoin {
 			return n
 		}
-		if o.stats.Of(j.Right).Rows < 2*o.stats.Of(j.Left).Rows {
+		left, right := o.stats.Of(j.Left).Rows, o.stats.Of(j.Right).Rows
+		if right < 2*left || o.stats.Of(&plan.Aggregate{Input: j.Right, Keys: rightKeys(j)}).Rows < 1.2*left {
 			return n
 		}
 		if t := o.turn(j); t != nil {
@@ -34,20 +35,25 @@ func (o *Optimizer) turnExistence(root plan.Node) (plan.Node, error) {
 	}), nil
 }
 
-// turn returns the join turned around, or nil if its condition does not allow it.
-func (o *Optimizer) turn(j *plan.Join) plan.Node {
-	group := &plan.Aggregate{Input: j.Right}
+// rightKeys are the different right columns among a join's keys.
+func rightKeys(j *plan.Join) (cols []plan.Column) {
 	for _, k := range j.Keys {
-		if !has(group.Keys, k.Right.ID) {
-			group.Keys = append(group.Keys, k.Right)
+		if !has(cols, k.Right.ID) {
+			cols = append(cols, k.Right)
 		}
 	}
+	return cols
+}
+
+// turn returns the join turned around, or nil if its condition does not allow it.
+func (o *Optimizer) turn(j *plan.Join) plan.Node {
+	group := &plan.Aggregate{Input: j.Right, Keys: rightKeys(j)}
 	var match expr.Expr
 	var keyed plan.Node = group
-	if j.Filter == nil && distinctOn(j.Right, group.Keys) {
+	switch {
+	case j.Filter == nil && distinctOn(j.Right, group.Keys):
 		keyed = j.Right
-	}
-	if j.Filter != nil {
+	case j.Filter != nil:
 		if match = o.extremes(j, group); match == nil {
 			return nil
 		}

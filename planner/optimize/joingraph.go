@@ -180,6 +180,7 @@ func (g *joinGraph) analyze(est *stats.Estimator) {
 			rest = append(rest, e)
 		}
 	}
+	g.spread(local)
 	all := &stats.Stats{Columns: map[expr.ColumnID]stats.Column{}}
 	for i := range g.leaves {
 		g.leaves[i] = filter(g.leaves[i], local[i])
@@ -197,6 +198,47 @@ func (g *joinGraph) analyze(est *stats.Estimator) {
 	}
 	g.correct()
 	g.cards = map[leafSet]float64{}
+}
+
+// spread copies conditions on one column of a class to the other leaves of the
+// class: their columns are equal to it.
+func (g *joinGraph) spread(local [][]expr.Expr) {
+	const any = expr.ColumnID(-1) // stands for the class
+	for _, c := range g.classes {
+		var about []expr.Expr
+		have := make([]map[string]bool, len(g.leaves))
+		for i := range g.leaves {
+			col, ok := c.column[i]
+			if !ok {
+				continue
+			}
+			have[i] = map[string]bool{}
+			for _, e := range append(leafConditions(g.leaves[i]), local[i]...) {
+				if !hasColumns(e) || !refersOnly(e, []plan.Column{col}) || volatile(e) || mayFail(e) {
+					continue
+				}
+				e = expr.Substitute(e, map[expr.ColumnID]expr.Expr{col.ID: &expr.Column{ID: any, Typ: col.Type}})
+				have[i][e.String()] = true
+				about = append(about, e)
+			}
+		}
+		for i := range g.leaves {
+			col, ok := c.column[i]
+			for _, e := range unique(about) {
+				if ok && !have[i][e.String()] {
+					local[i] = append(local[i], expr.Substitute(e, map[expr.ColumnID]expr.Expr{any: col.Ref()}))
+				}
+			}
+		}
+	}
+}
+
+// leafConditions are the conditions right above a leaf's scan.
+func leafConditions(n plan.Node) []expr.Expr {
+	if f, ok := n.(*plan.Filter); ok {
+		return expr.Conjuncts(f.Predicate)
+	}
+	return nil
 }
 
 // classify makes classes of the equalities. Two columns of one leaf in the
@@ -246,15 +288,15 @@ func (g *joinGraph) join(c *keyClass, col plan.Column) {
 // domain is the number of values that the class's columns are drawn from: that
 // of a key, to which the others refer, or else the largest.
 func (g *joinGraph) domain(c *keyClass) float64 {
-	key, most := math.Inf(1), 1.0
+	key, most, cut := math.Inf(1), 1.0, 1.0
 	for i, col := range c.column {
 		st := g.stats[i].Column(col)
-		most = max(most, st.Domain)
+		most, cut = max(most, st.Domain), min(cut, st.Cut)
 		if st.Unique() {
 			key = min(key, max(1, st.Domain))
 		}
 	}
-	return min(key, most)
+	return max(1, min(key, most)*(1-cut))
 }
 
 // correct finds the pairs of leaves that share several classes.

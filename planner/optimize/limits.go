@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/sql/expr"
 )
 
 // pushLimits makes a limit over a sort a TopN, and moves limits below what
@@ -85,11 +86,13 @@ func limitJoin(l *plan.Limit, j *plan.Join) plan.Node {
 	return &c
 }
 
-// pushTopN places a copy of a TopN below what keeps every row that could be
-// among the first: in each input of a union, on the left side of a left join
-// if the keys are there.
+// pushTopN moves a TopN below projections, and places a copy of it below what
+// keeps every row that could be among the first: in each input of a union, on
+// the left side of a left join if the keys are there.
 func pushTopN(t *plan.TopN) plan.Node {
 	switch in := t.Input.(type) {
+	case *plan.Project:
+		return topOfProject(t, in)
 	case *plan.Union:
 		return topOfUnion(t, in)
 	case *plan.Join:
@@ -106,6 +109,28 @@ func pushTopN(t *plan.TopN) plan.Node {
 		return t.WithInputs([]plan.Node{in.WithInputs([]plan.Node{top, in.Right})})
 	}
 	return t
+}
+
+// topOfProject projects only what is left, if the keys are plain columns below.
+func topOfProject(t *plan.TopN, p *plan.Project) plan.Node {
+	below := map[expr.ColumnID]*expr.Column{}
+	for _, a := range p.Cols {
+		if c, ok := a.Expr.(*expr.Column); ok {
+			below[a.Column.ID] = c
+		} else if volatile(a.Expr) {
+			return t
+		}
+	}
+	keys := slices.Clone(t.Keys)
+	for i, k := range keys {
+		c := below[k.Column.ID]
+		if c == nil {
+			return t
+		}
+		keys[i].Column = plan.Column{ID: c.ID, Name: c.Name, Type: c.Typ}
+	}
+	top := &plan.TopN{Base: t.Base, Input: p.Input, Keys: keys, N: t.N, Step: t.Step}
+	return p.WithInputs([]plan.Node{pushTopN(top)})
 }
 
 func topOfUnion(t *plan.TopN, u *plan.Union) plan.Node {

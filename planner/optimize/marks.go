@@ -8,7 +8,8 @@ import (
 // simplifyExistence makes the plain kinds of joins of the special ones: where
 // neither side of NOT IN can be null, it is NOT EXISTS; a mark of which a
 // filter keeps only true rows is a semi join, of which it keeps only false
-// ones an anti join.
+// ones an anti join; so is a left join of which it keeps only the rows without
+// a match.
 func (o *Optimizer) simplifyExistence(root plan.Node) (plan.Node, error) {
 	return plan.Transform(root, func(n plan.Node) plan.Node {
 		switch n := n.(type) {
@@ -17,6 +18,8 @@ func (o *Optimizer) simplifyExistence(root plan.Node) (plan.Node, error) {
 		case *plan.Filter:
 			if j, ok := n.Input.(*plan.Join); ok && j.Kind == plan.MarkJoin {
 				return withoutMark(n, j)
+			} else if ok && j.Kind == plan.LeftJoin {
+				return withoutMatch(n, j)
 			}
 		}
 		return n
@@ -85,4 +88,28 @@ func markKind(e expr.Expr, j *plan.Join) (plan.JoinKind, bool) {
 func isMark(e expr.Expr, j *plan.Join) bool {
 	c, ok := e.(*expr.Column)
 	return ok && c.ID == j.Mark.ID
+}
+
+// withoutMatch turns a left join below a filter that asks for a null key of
+// the right side, which no match has, into an anti join. The right side's
+// columns are null then.
+func withoutMatch(f *plan.Filter, j *plan.Join) plan.Node {
+	_, rightKeys := keyColumns(j)
+	var rest []expr.Expr
+	found := false
+	for _, e := range expr.Conjuncts(f.Predicate) {
+		if is, ok := e.(*expr.Form); ok && is.Op == expr.IsNull {
+			if c, ok := is.Args[0].(*expr.Column); ok && has(rightKeys, c.ID) {
+				found = true
+				continue
+			}
+		}
+		rest = append(rest, e)
+	}
+	if !found {
+		return f
+	}
+	c := *j
+	c.Kind, c.Cols = plan.AntiJoin, nil
+	return filter(extended(j, &c, j.Right), rest)
 }

@@ -135,9 +135,9 @@ func rangeOf(e expr.Expr) (col *expr.Column, lo, hi float64, ok bool) {
 	if !is || len(call.Args) != 2 {
 		return nil, 0, 0, false
 	}
-	col, is = call.Args[0].(*expr.Column)
+	col = bare(call.Args[0])
 	v, known := Number(call.Args[1])
-	if !is || !known {
+	if col == nil || !known {
 		return nil, 0, 0, false
 	}
 	switch call.Fn.Name {
@@ -212,17 +212,29 @@ func ofCall(in *Stats, e *expr.Call) float64 {
 
 // ofEquality is the selectivity of a = b.
 func ofEquality(in *Stats, a, b expr.Expr) float64 {
-	x, isColumn := a.(*expr.Column)
-	y, other := b.(*expr.Column)
+	x, y := bare(a), bare(b)
 	switch {
-	case isColumn && other:
+	case x != nil && y != nil:
 		return 1 / max(1, column(in, x).Distinct, column(in, y).Distinct)
-	case isColumn:
+	case x != nil:
 		return ofValue(in, x, b)
-	case other:
+	case y != nil:
 		return ofValue(in, y, a)
 	}
 	return equalSelectivity
+}
+
+// bare returns the column that e is, perhaps cast to a type in which its
+// values are the same numbers or texts; nil if it is anything else.
+func bare(e expr.Expr) *expr.Column {
+	if c, ok := e.(*expr.Cast); ok {
+		from, to := c.Arg.Type(), c.Typ
+		if from.IsNumeric() && to.IsNumeric() || from.IsString() && to.IsString() || from.Kind == to.Kind {
+			return bare(c.Arg)
+		}
+	}
+	c, _ := e.(*expr.Column)
+	return c
 }
 
 // ofValue is the selectivity of column = value.
@@ -279,19 +291,22 @@ func narrow(out, in *Stats, e expr.Expr) {
 		was := in.Columns[col.ID]
 		if share := (c.Max - c.Min) / (was.Max - was.Min); share >= 0 && share < 1 {
 			c.Distinct = min(c.Distinct, max(1, was.Distinct*share))
+			c.Cut = 1 - (1-was.Cut)*max(share, 1/max(1, was.Distinct))
 		}
 		out.Columns[col.ID] = c
 		return
 	}
 	x, values := equalTo(e)
-	if x == nil {
+	if x == nil || len(values) == 0 {
 		return
 	}
 	c, known := out.Columns[x.ID]
 	if !known {
 		return
 	}
-	c.Distinct, c.Nulls = min(before(in, x), float64(len(values))), 0
+	was := column(in, x).Distinct
+	c.Distinct, c.Nulls = min(was, float64(len(values))), 0
+	c.Cut = 1 - (1-c.Cut)*c.Distinct/max(1, was)
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		n, ok := Number(v)
@@ -306,8 +321,6 @@ func narrow(out, in *Stats, e expr.Expr) {
 	}
 	out.Columns[x.ID] = c
 }
-
-func before(in *Stats, x *expr.Column) float64 { return column(in, x).Distinct }
 
 // tighter is the stricter of two bounds of which the first may be unknown and
 // the second infinite.
@@ -337,14 +350,11 @@ func equalTo(e expr.Expr) (*expr.Column, []expr.Expr) {
 	if len(args) < 2 {
 		return nil, nil
 	}
-	x, ok := args[0].(*expr.Column)
+	x := bare(args[0])
 	for _, v := range args[1:] {
 		if _, isConst := v.(*expr.Const); !isConst {
 			return nil, nil
 		}
-	}
-	if !ok {
-		return nil, nil
 	}
 	return x, args[1:]
 }

@@ -15,16 +15,17 @@ type Pair struct{ Left, Right Column }
 // side's keys are unique, the other side refers to them, so it is their
 // number; otherwise the larger number of the two.
 func Domain(pairs []Pair) float64 {
-	if len(pairs) == 1 {
-		return single(pairs[0])
-	}
 	left, right := make([]Column, len(pairs)), make([]Column, len(pairs))
-	least := 1.0
+	out, uncut := 1.0, 1.0
 	for i, p := range pairs {
 		left[i], right[i] = p.Left, p.Right
-		least = max(least, single(p))
+		out = max(out, single(p))
+		uncut *= 1 - min(p.Left.Cut, p.Right.Cut)
 	}
-	return max(least, min(composite(left), composite(right)))
+	if len(pairs) > 1 {
+		out = max(out, min(composite(left), composite(right)))
+	}
+	return max(1, out*uncut)
 }
 
 func single(p Pair) float64 {

@@ -48,6 +48,10 @@ type Column struct {
 	Min, Max float64
 	// Bytes is the average size of a value in memory.
 	Bytes float64
+	// Cut is the fraction of the domain that conditions on the column itself
+	// ruled out. Where both sides of an equality have such a condition, it is
+	// the same one, and must not count twice.
+	Cut float64
 	// source numbers the scan that the column comes from, 0 for none, and
 	// sourceRows is its table's size.
 	source     int

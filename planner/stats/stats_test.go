@@ -129,6 +129,8 @@ func TestRows(t *testing.T) {
 		{"join with a filtered key", on(plan.InnerJoin, f, where(d, dimEq), 0, 0), 1e5},
 		{"both filtered", on(plan.InnerJoin, where(f, call(function.OpLt, c, number(10))), where(d, dimEq), 0, 0), 1e4},
 		{"a key of two columns", on(plan.InnerJoin, f, p, 0, 0, 1, 1), 1e6},
+		{"the same condition on both sides", on(plan.InnerJoin, where(f, call(function.OpLe, a, number(100))), where(d, call(function.OpLe, d.Columns[0].Ref(), number(100))), 0, 0), 1e5},
+		{"the same value on both sides", on(plan.InnerJoin, where(f, call(function.OpEq, a, number(100))), where(d, call(function.OpEq, d.Columns[0].Ref(), number(100))), 0, 0), 1e3},
 		{"cross", on(plan.InnerJoin, d, p), 1e7},
 		{"left", on(plan.LeftJoin, f, where(d, dimEq), 0, 0), 1e6},
 		{"right", on(plan.RightJoin, where(f, call(function.OpEq, a, number(1))), d, 0, 0), 1e3},
