@@ -25,8 +25,8 @@ type retained struct {
 	gone   error // released or given up: nothing can be read
 	file   *os.File
 	end    int64 // of the file
-	// next is where evict goes on looking for frames in memory.
-	next int
+	// next and nextFrame are where evict goes on looking for frames in memory.
+	next, nextFrame int
 }
 
 // partition is a list of frames and who waits for the next one.
@@ -239,14 +239,15 @@ func (r *retained) evict(want int64) int64 {
 func (r *retained) victim() *frame {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for range r.parts {
-		for _, f := range r.parts[r.next].frames {
-			if f.buf != nil && f.refs == 0 && !f.busy && f.off < 0 {
+	for range len(r.parts) + 1 { // back to where it began, whose first frames come last
+		frames := r.parts[r.next].frames
+		for ; r.nextFrame < len(frames); r.nextFrame++ {
+			if f := frames[r.nextFrame]; f.buf != nil && f.refs == 0 && !f.busy && f.off < 0 {
 				f.busy = true
 				return f
 			}
 		}
-		r.next = (r.next + 1) % len(r.parts)
+		r.next, r.nextFrame = (r.next+1)%len(r.parts), 0
 	}
 	return nil
 }
