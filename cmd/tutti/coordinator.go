@@ -97,7 +97,13 @@ func runCoordinator(ctx context.Context, cfg *config.Config) error {
 
 	go p.housekeep(ctx)
 	announce("coordinator", web)
-	return f.serve(ctx, web, id, nil)
+	return f.serve(ctx, web, id, func() []nodeFigures {
+		own := p.figures(id)
+		kept := store.Figures()
+		own.values["tutti_node_retained_bytes"] = float64(kept.MemoryBytes + kept.DiskBytes)
+		own.values["tutti_node_queries"] = float64(len(manager.Queries()))
+		return append([]nodeFigures{own}, workerFigures(registry)...)
+	})
 }
 
 // newControlServer returns the gRPC server that nodes call each other on.

@@ -53,13 +53,14 @@ func newFront(p *process, id string, cluster coordinator.Executor, nodes func() 
 	return f, nil
 }
 
-// serve answers HTTP on l until ctx ends.
-func (f *front) serve(ctx context.Context, l net.Listener, id string, ready func() error) error {
+// serve answers HTTP on l until ctx ends. figures are the metrics of the
+// nodes.
+func (f *front) serve(ctx context.Context, l net.Listener, id string, figures func() []nodeFigures) error {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newNodeCollector(figures))
 	s, err := server.New(server.Config{
 		Engine: f.coordinator, Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: id,
-		Environment: f.p.cfg.Environment, Registerer: registry, Gatherer: registry, Ready: ready,
+		Environment: f.p.cfg.Environment, Registerer: registry, Gatherer: registry,
 	})
 	if err != nil {
 		return failure(err)

@@ -48,5 +48,5 @@ func runServer(ctx context.Context, cfg *config.Config) error {
 	}
 	go p.housekeep(ctx)
 	announce("server", l)
-	return f.serve(ctx, l, id, nil)
+	return f.serve(ctx, l, id, func() []nodeFigures { return []nodeFigures{p.figures(id)} })
 }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"os"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tuttidb/tutti/coordinator/cluster"
+)
+
+// nodeFigures is what a node holds at a moment, by the metric that shows it.
+type nodeFigures struct {
+	node   string
+	values map[string]float64
+}
+
+// nodeMetrics are the gauges of the nodes, each labelled with the node's id.
+// A node that has left is no longer among them.
+var nodeMetrics = map[string]string{
+	"tutti_node_memory_bytes":   "Memory accounted to queries and caches.",
+	"tutti_node_retained_bytes": "Task outputs kept for consumers, in memory and on disk.",
+	"tutti_node_slabs":          "Memory slabs in use.",
+	"tutti_node_goroutines":     "Goroutines.",
+	"tutti_node_open_files":     "Open file descriptors.",
+	"tutti_node_tasks":          "Tasks that have not ended.",
+	"tutti_node_queries":        "Queries that have anything on the node.",
+	"tutti_node_resident_bytes": "Resident memory of the process.",
+}
+
+// nodeCollector exposes the figures of all nodes that a coordinator knows, so
+// that workers need no HTTP door of their own.
+type nodeCollector struct {
+	figures func() []nodeFigures
+	descs   map[string]*prometheus.Desc
+}
+
+func newNodeCollector(figures func() []nodeFigures) *nodeCollector {
+	c := &nodeCollector{figures: figures, descs: map[string]*prometheus.Desc{}}
+	for name, help := range nodeMetrics {
+		c.descs[name] = prometheus.NewDesc(name, help, []string{"node"}, nil)
+	}
+	return c
+}
+
+// Describe names the metrics.
+func (c *nodeCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		out <- d
+	}
+}
+
+// Collect reads the figures.
+func (c *nodeCollector) Collect(out chan<- prometheus.Metric) {
+	for _, n := range c.figures() {
+		for name, v := range n.values {
+			out <- prometheus.MustNewConstMetric(c.descs[name], prometheus.GaugeValue, v, n.node)
+		}
+	}
+}
+
+// figures are this process's own; what it does not have is not among them.
+func (p *process) figures(node string) nodeFigures {
+	return nodeFigures{node: node, values: map[string]float64{
+		"tutti_node_memory_bytes":   float64(p.account.Used()),
+		"tutti_node_slabs":          float64(p.pool.Slabs()),
+		"tutti_node_goroutines":     float64(runtime.NumGoroutine()),
+		"tutti_node_open_files":     float64(openFiles()),
+		"tutti_node_resident_bytes": float64(residentBytes()),
+	}}
+}
+
+// workerFigures are those of the workers, from their last heartbeats.
+func workerFigures(r *cluster.Registry) (out []nodeFigures) {
+	for _, m := range r.Members() {
+		if m.Gone != "" {
+			continue
+		}
+		out = append(out, nodeFigures{node: m.Hello.NodeId, values: map[string]float64{
+			"tutti_node_memory_bytes":   float64(m.Load.MemoryUsed),
+			"tutti_node_retained_bytes": float64(m.Load.RetainedBytes),
+			"tutti_node_slabs":          float64(m.Load.Slabs),
+			"tutti_node_goroutines":     float64(m.Load.Goroutines),
+			"tutti_node_open_files":     float64(m.Load.OpenFiles),
+			"tutti_node_tasks":          float64(m.Load.RunningTasks),
+			"tutti_node_queries":        float64(len(m.Load.Queries)),
+			"tutti_node_resident_bytes": float64(m.Load.RssBytes),
+		}})
+	}
+	return out
+}
+
+// openFiles is the number of open file descriptors, 0 where unknown.
+func openFiles() int {
+	d, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return 0
+	}
+	return len(names) - 1 // without d itself
+}

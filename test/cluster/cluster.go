@@ -1,0 +1,223 @@
+// Package cluster holds the tests that need a whole cluster: a coordinator,
+// workers and an object store as processes of their own on loopback, started
+// from the binary that users get. They are killed, canceled, given damaged
+// files, and must answer right or say clearly why not, and hold nothing
+// afterwards.
+//
+// Everything is found or made: the binaries are built, the object store is
+// installed from its module, TPC-H is generated once into a cache folder
+// (TUTTI_TEST_CACHE, else tutti-test below the user's cache folder). Long
+// forms run with TUTTI_TEST_LONG=1.
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Process is a program that was started and will be ended by its id.
+type Process struct {
+	Name  string
+	Log   string // path of its output
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// Start runs a program with additional environment; its output goes to
+// DIR/NAME.log.
+func Start(dir, name string, env []string, program string, args ...string) (*Process, error) {
+	path := filepath.Join(dir, name+".log")
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the process has its own descriptor
+	p := &Process{Name: name, Log: path, cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended does not matter, that it has does
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// Kill ends the process at once, as a machine that loses power.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // fails only when it has ended
+	<-p.ended
+}
+
+// Stop asks the process to end and waits; by force after a while, which is an
+// error.
+func (p *Process) Stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(15 * time.Second):
+		p.Kill()
+		return fmt.Errorf("%s did not end within 15 s of SIGTERM; see %s", p.Name, p.Log)
+	}
+}
+
+// Ended reports whether the process has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Config says what cluster to start.
+type Config struct {
+	Binary  string // tutti
+	Dir     string // for data, catalogs and logs
+	Workers int
+	// Catalogs are the catalog files by name.
+	Catalogs map[string]string
+	// Env are additional environment variables of all processes.
+	Env []string
+}
+
+// Cluster is a coordinator with workers.
+type Cluster struct {
+	URL         string
+	Coordinator *Process
+	Workers     []*Process
+	cfg         Config
+	control     string
+}
+
+// StartCluster starts a cluster and waits until all workers have joined.
+func StartCluster(ctx context.Context, cfg Config) (*Cluster, error) {
+	catalogs := filepath.Join(cfg.Dir, "catalogs")
+	if err := os.MkdirAll(catalogs, 0o755); err != nil {
+		return nil, err
+	}
+	for name, text := range cfg.Catalogs {
+		if err := os.WriteFile(filepath.Join(catalogs, name+".yaml"), []byte(text), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	web, control := FreeAddress(), FreeAddress()
+	c := &Cluster{URL: "http://" + web, cfg: cfg, control: control}
+	var err error
+	c.Coordinator, err = Start(cfg.Dir, "coordinator", cfg.Env, cfg.Binary, "coordinator", "--http-listen", web, "--grpc-listen", control,
+		"--data-dir", filepath.Join(cfg.Dir, "coordinator"), "--catalog-dir", catalogs, "--node-id", "coordinator", "--memory-limit", "1GB")
+	if err != nil {
+		return nil, err
+	}
+	for range cfg.Workers {
+		if err := c.AddWorker(); err != nil {
+			return nil, errors.Join(err, c.Stop())
+		}
+	}
+	if err := c.Await(ctx, cfg.Workers); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+// AddWorker starts another worker; it joins in its own time.
+func (c *Cluster) AddWorker() error {
+	name := "worker-" + strconv.Itoa(len(c.Workers)+1)
+	w, err := Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, "worker", "--join", c.control, "--grpc-listen", FreeAddress(),
+		"--data-dir", filepath.Join(c.cfg.Dir, name), "--node-id", name, "--threads", "1", "--memory-limit", "2GB")
+	if err != nil {
+		return err
+	}
+	c.Workers = append(c.Workers, w)
+	return nil
+}
+
+// Node is a line of /v1/node, as far as it matters here.
+type Node struct {
+	NodeID       string `json:"nodeId"`
+	State        string `json:"state"`
+	Coordinator  bool   `json:"coordinator"`
+	RunningTasks int    `json:"runningTasks"`
+}
+
+// Nodes lists the cluster's nodes.
+func (c *Cluster) Nodes(ctx context.Context) ([]Node, error) {
+	var out []Node
+	return out, getJSON(ctx, c.URL+"/v1/node", &out)
+}
+
+// Await waits until n workers are active.
+func (c *Cluster) Await(ctx context.Context, n int) error {
+	for {
+		nodes, err := c.Nodes(ctx)
+		active := 0
+		for _, node := range nodes {
+			if !node.Coordinator && node.State == "active" {
+				active++
+			}
+		}
+		if err == nil && active == n {
+			return nil
+		}
+		if c.Coordinator.Ended() {
+			return fmt.Errorf("the coordinator has ended; see %s", c.Coordinator.Log)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d workers are active (%v); logs in %s", active, n, err, c.cfg.Dir)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends all processes, workers first.
+func (c *Cluster) Stop() error {
+	var errs []error
+	for _, w := range c.Workers {
+		if !w.Ended() {
+			errs = append(errs, w.Stop())
+		}
+	}
+	return errors.Join(append(errs, c.Coordinator.Stop())...)
+}
+
+func getJSON(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Trino-User", "test")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+// FreeAddress returns a loopback address that nothing listens on.
+func FreeAddress() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:0" // the process that is given it says what is wrong
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

@@ -1,0 +1,117 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tuttidb/tutti/test/slt"
+)
+
+// heavy takes seconds on three workers and has a known answer: the generated
+// rows of lineitem, counted through an exchange.
+const heavy = "SELECT count(*), sum(c) FROM (SELECT orderkey, count(*) AS c FROM tpch.sf1.lineitem GROUP BY orderkey)"
+
+// TestWorkerLoss kills a worker while a query runs on it. The query runs again
+// on those that are left and its answer is right.
+func TestWorkerLoss(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c, err := StartCluster(ctx, shared.config(filepath.Join(shared.dir, "loss"), 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	type answer struct {
+		res *slt.Result
+		err error
+	}
+	got := make(chan answer, 1)
+	s := session(t, c, "tpch", "tiny")
+	go func() {
+		res, err := s.Query(ctx, heavy)
+		got <- answer{res, err}
+	}()
+	if err := c.busy(ctx, "worker-2"); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	c.Workers[1].Kill()
+	if err := c.Await(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	if gone := time.Since(killed); gone > 3*time.Second {
+		t.Errorf("it took %s to notice that a worker's process is gone", gone)
+	}
+	a := <-got
+	if a.err != nil {
+		t.Fatal(a.err)
+	}
+	if row := strings.Join(a.res.Rows[0], " "); row != "1500000 6001215" {
+		t.Errorf("answer after losing a worker is %s", row)
+	}
+	log, err := os.ReadFile(c.Coordinator.Log)
+	if err != nil || !strings.Contains(string(log), "run query again") {
+		t.Errorf("the query did not run again (%v): the worker was killed too late to matter", err)
+	}
+	if err := c.AddWorker(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Await(ctx, 3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Query(ctx, "SELECT count(*) FROM orders"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoWorkers: a coordinator alone answers what needs no worker, and says
+// what is missing for the rest.
+func TestNoWorkers(t *testing.T) {
+	cfg := shared.config(filepath.Join(shared.dir, "alone"), 0)
+	cfg.Env = append(cfg.Env, "TUTTI_WORKER_WAIT=200ms")
+	c, err := StartCluster(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := session(t, c, "tpch", "tiny")
+	if _, err := s.Query(t.Context(), "SELECT 1"); err != nil {
+		t.Error(err)
+	}
+	_, err = s.Query(t.Context(), "SELECT count(*) FROM nation")
+	var failure *slt.Failure
+	if !errors.As(err, &failure) || failure.Name != "NO_NODES_AVAILABLE" {
+		t.Errorf("query without workers: %v", err)
+	}
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// busy waits until a node runs tasks.
+func (c *Cluster) busy(ctx context.Context, node string) error {
+	for {
+		nodes, err := c.Nodes(ctx)
+		for _, n := range nodes {
+			if n.NodeID == node && n.RunningTasks > 0 {
+				return nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New(node + " never ran a task")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
