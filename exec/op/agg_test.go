@@ -181,6 +181,7 @@ func TestAggregation(t *testing.T) {
 		{"string", []int{1}, 500, 40, 10},
 		{"array", []int{11}, 300, 10, 10},
 		{"wide", []int{4}, 300, 10, 10},
+		{"wide before string", []int{4, 1}, 500, 5, 10},
 		{"two", []int{5, 8}, 900, 4, 10},
 		{"many", []int{1, 0, 7, 4, 5, 2, 12, 6, 8, 3}, 300, 2, 30},
 	} {

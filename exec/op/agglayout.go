@@ -88,13 +88,13 @@ func zeroVector(t types.Type) *vector.Vector {
 }
 
 // keyLayout says how a key of several columns lies in a row of 8-byte words:
-// the hash, the values by descending width, a bit a column for nulls, and at
-// the end what goes along without being part of the value (the zone of a
-// timestamp). Two keys are the same if their compared words are, where the
+// the hash, strings, the other values by descending width, a bit a column for
+// nulls, and at the end what goes along without being part of the value (the
+// zone of a timestamp). Two keys are the same if their compared words are, where the
 // second word of a long string stands for its bytes.
 type keyLayout struct {
 	types    []types.Type
-	fields   []keyField // by descending width: strings and 16-byte values first
+	fields   []keyField // strings, then the others by descending width
 	views    []int      // word at which each string begins
 	nulls    int        // byte at which the null bits begin
 	compared int        // words
@@ -124,7 +124,7 @@ func newKeyLayout(ts []types.Type) *keyLayout {
 		}
 		l.fields = append(l.fields, f)
 	}
-	slices.SortStableFunc(l.fields, func(a, b keyField) int { return b.width - a.width })
+	slices.SortStableFunc(l.fields, byPlace)
 	at := 8
 	for i := range l.fields {
 		f := &l.fields[i]
@@ -145,6 +145,21 @@ func newKeyLayout(ts []types.Type) *keyLayout {
 		}
 	}
 	return l
+}
+
+// byPlace orders fields as they lie in a row. Strings come before everything
+// of their width: the hash and the comparison take them to be in front.
+func byPlace(a, b keyField) int {
+	if a.width != b.width {
+		return b.width - a.width
+	}
+	text := func(f keyField) int {
+		if f.phys == types.PhysBytes {
+			return 0
+		}
+		return 1
+	}
+	return text(a) - text(b)
 }
 
 // fieldOf returns the field of a column of the key.
