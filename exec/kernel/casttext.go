@@ -15,7 +15,10 @@ type appender func(dst []byte, i int) []byte
 
 // castToText casts to varchar(n) and char(n).
 func castToText(from, to types.Type) (kern, bool) {
-	if from.Kind == types.Varchar || from.Kind == types.Char || from.Kind == types.JSON {
+	if from.Kind == types.JSON {
+		return jsonToText(to), true
+	}
+	if from.Kind == types.Varchar || from.Kind == types.Char {
 		return castStrings(from, to), true
 	}
 	prepare, ok := textOf(from)
@@ -185,8 +188,10 @@ func castFromText(from, to types.Type, env *Env) (kern, bool) {
 		}), true
 	case types.Decimal:
 		return parseDecimalKern(to), true
-	case types.Varbinary, types.JSON:
+	case types.Varbinary:
 		return kern{strict: true, eval: copyBytes}, true
+	case types.JSON:
+		return textToJSON(), true
 	}
 	return parseTimes(to, env)
 }
