@@ -24,8 +24,10 @@ func (o *Optimizer) reorderJoins(root plan.Node) (plan.Node, error) {
 	return o.reorder(root), nil
 }
 
+// reorder starts a graph at the topmost join or filter: projections above it
+// compute what they compute for the rows that are left.
 func (o *Optimizer) reorder(n plan.Node) plan.Node {
-	if joins(n) {
+	if _, above := n.(*plan.Project); !above && joins(n) {
 		g := &joinGraph{}
 		g.flatten(n, o.reorderBelow)
 		return o.assemble(g)
