@@ -162,6 +162,9 @@ func filterToProto(id plan.DynamicID, f *connectors.DynamicFilter) (*pb.DynamicF
 		}
 		m.Values = append(m.Values, d)
 	}
+	for _, w := range f.Bits {
+		m.Bits = binary.LittleEndian.AppendUint64(m.Bits, w)
+	}
 	m.Bloom = make([]byte, 0, 8*len(f.Bloom))
 	for _, w := range f.Bloom {
 		m.Bloom = binary.LittleEndian.AppendUint64(m.Bloom, w)
@@ -189,6 +192,9 @@ func filterFromProto(m *pb.DynamicFilter) (*connectors.DynamicFilter, error) {
 		}
 		f.Values = append(f.Values, v)
 	}
+	if err := bitsFromProto(f, m.Bits); err != nil {
+		return nil, err
+	}
 	// A bloom filter is a power of two of blocks of 32 bytes.
 	if n := len(m.Bloom); n%32 != 0 || bits.OnesCount(uint(n)) > 1 {
 		return nil, fmt.Errorf("bloom filter of %d bytes", n)
@@ -197,4 +203,21 @@ func filterFromProto(m *pb.DynamicFilter) (*connectors.DynamicFilter, error) {
 		f.Bloom = append(f.Bloom, binary.LittleEndian.Uint64(b))
 	}
 	return f, nil
+}
+
+// bitsFromProto reads the bits of a filter with bounds, of which there must be
+// one for each value between them.
+func bitsFromProto(f *connectors.DynamicFilter, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	lo, ok := f.Min.(int64)
+	hi, ok2 := f.Max.(int64)
+	if !ok || !ok2 || lo > hi || len(b)%8 != 0 || uint64(hi-lo)/64 != uint64(len(b)/8-1) {
+		return fmt.Errorf("%d bytes of bits for values from %v to %v", len(b), f.Min, f.Max)
+	}
+	for ; len(b) > 0; b = b[8:] {
+		f.Bits = append(f.Bits, binary.LittleEndian.Uint64(b))
+	}
+	return nil
 }

@@ -234,7 +234,7 @@ func TestDynamicFilters(t *testing.T) {
 	join := &plan.Join{Left: scanFragment(plan.Gather).Root, Right: right, Dynamic: []plan.DynamicSource{{Filter: 1}}}
 	bloom := connectors.NewBloom(100)
 	connectors.BloomAdd(bloom, 42)
-	f := &connectors.DynamicFilter{Min: int64(1), Max: int64(9), Values: []any{int64(1), int64(9)}, Bloom: bloom}
+	f := &connectors.DynamicFilter{Min: int64(1), Max: int64(9), Values: []any{int64(1), int64(9)}, Bits: []uint64{1 | 1<<8}, Bloom: bloom}
 	for _, local := range []bool{true, false} {
 		right.Kind = plan.Hash
 		if local {
@@ -262,6 +262,9 @@ func TestDynamicFilters(t *testing.T) {
 	for _, n := range []int{1, 8, 31, 96} {
 		if err := d.update([]*pb.DynamicFilter{{Id: 6, Bloom: make([]byte, n)}}); err == nil {
 			t.Errorf("bloom filter of %d bytes accepted", n)
+		}
+		if err := d.update([]*pb.DynamicFilter{{Id: 6, Bits: make([]byte, n)}}); err == nil {
+			t.Errorf("bits of %d bytes without bounds accepted", n)
 		}
 	}
 }

@@ -58,6 +58,9 @@ func filterToProto(p query.FilterPart) (*pb.DynamicFilter, error) {
 	for _, v := range f.Values {
 		m.Values = append(m.Values, encode(v))
 	}
+	for _, w := range f.Bits {
+		m.Bits = binary.LittleEndian.AppendUint64(m.Bits, w)
+	}
 	for _, w := range f.Bloom {
 		m.Bloom = binary.LittleEndian.AppendUint64(m.Bloom, w)
 	}
@@ -76,6 +79,9 @@ func filterFromProto(m *pb.DynamicFilter) (query.FilterPart, error) {
 	f.Min, f.Max = decode(m.Min), decode(m.Max)
 	for _, v := range m.Values {
 		f.Values = append(f.Values, decode(v))
+	}
+	for b := m.Bits; len(b) >= 8; b = b[8:] {
+		f.Bits = append(f.Bits, binary.LittleEndian.Uint64(b))
 	}
 	for b := m.Bloom; len(b) >= 8; b = b[8:] {
 		f.Bloom = append(f.Bloom, binary.LittleEndian.Uint64(b))

@@ -99,6 +99,7 @@ func union(parts []*connectors.DynamicFilter) *connectors.DynamicFilter {
 }
 
 func merge(out, p *connectors.DynamicFilter) {
+	out.Bits = connectors.UniteBits(out, p)
 	out.Min, out.Max = extreme(out.Min, p.Min, -1), extreme(out.Max, p.Max, 1)
 	if out.Values == nil || p.Values == nil || len(out.Values)+len(p.Values) > maxValues {
 		out.Values = nil

@@ -58,13 +58,13 @@ func (j *Join) filterOf(c *joinColumn) (*connectors.DynamicFilter, error) {
 	case types.PhysBytes:
 		stringFilter(f, c, rows)
 	}
-	if f.Values == nil && len(rows) <= maxBloomRows {
+	if f.Values == nil && f.Bits == nil && len(rows) <= maxBloomRows {
 		return f, j.addBloom(f, c, rows)
 	}
 	return f, nil
 }
 
-// intFilter finds the bounds, and the values if there are few.
+// intFilter finds the bounds, and the values if there are few or not far apart.
 func intFilter[T integer](f *connectors.DynamicFilter, c *joinColumn, rows []int32) {
 	vals := vector.Values[T](&c.base)
 	lo, hi := vals[rows[0]], vals[rows[0]]
@@ -78,6 +78,12 @@ func intFilter[T integer](f *connectors.DynamicFilter, c *joinColumn, rows []int
 	}
 	f.Min, f.Max = int64(lo), int64(hi)
 	if len(set) > maxFilterValues {
+		if f.Bits = connectors.NewBits(int64(lo), int64(hi), len(rows)); f.Bits != nil {
+			for _, r := range rows {
+				at := uint64(int64(vals[r]) - int64(lo))
+				f.Bits[at>>6] |= 1 << (at & 63)
+			}
+		}
 		return
 	}
 	sorted := make([]T, 0, len(set))

@@ -67,17 +67,17 @@ func TestDynamicFilterListsFewValues(t *testing.T) {
 	}
 }
 
-func TestDynamicFilterOfManyValuesIsABloomFilter(t *testing.T) {
+func TestDynamicFilterOfManyValues(t *testing.T) {
 	tab := optest.Table{Types: []types.Type{bigint, text}}
 	for i := range 5000 {
-		tab.Rows = append(tab.Rows, []any{int64(i * 2), fmt.Sprintf("the string that is number %d", i*2)})
+		tab.Rows = append(tab.Rows, []any{int64(i * 2000), fmt.Sprintf("the string that is number %d", i*2)})
 	}
 	got := publishOf(t, tab, true)
-	if f := got[1]; f.Values != nil || f.Min != int64(0) || f.Max != int64(9998) {
+	if f := got[1]; f.Values != nil || f.Min != int64(0) || f.Max != int64(9998000) || f.Bits != nil {
 		t.Errorf("filter on numbers: min %v, max %v, %d values", f.Min, f.Max, len(f.Values))
 	}
 	hashes := make([]uint64, 10_000)
-	kernel.Hash([]*vector.Vector{longs(10_000, func(i int) int64 { return int64(i) })}, nil, 10_000, hashes)
+	kernel.Hash([]*vector.Vector{longs(10_000, func(i int) int64 { return int64(i) * 1000 })}, nil, 10_000, hashes)
 	wrong := 0
 	for i, h := range hashes {
 		has := connectors.BloomHas(got[1].Bloom, h)
@@ -95,6 +95,15 @@ func TestDynamicFilterOfManyValuesIsABloomFilter(t *testing.T) {
 		h := kernel.HashValue([]byte(fmt.Sprintf("the string that is number %d", i)))
 		if !connectors.BloomHas(got[2].Bloom, h) {
 			t.Errorf("the filter on strings lacks number %d", i)
+		}
+	}
+	for i := range tab.Rows {
+		tab.Rows[i][0] = int64(i*3 - 70)
+	}
+	f := publishOf(t, tab, true)[1]
+	for x := int64(-70); x <= f.Max.(int64); x++ {
+		if f.Bloom != nil || f.Bits[(x+70)/64]>>((x+70)%64)&1 != 0 != ((x+70)%3 == 0) {
+			t.Fatalf("bits of %d, bloom filter %v", x, f.Bloom != nil)
 		}
 	}
 }

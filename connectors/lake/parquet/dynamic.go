@@ -26,7 +26,7 @@ type dynamicState struct {
 // int64 where the column is a number of up to 64 bits.
 type valueTest struct {
 	lo, hi  int64
-	bits    []uint64 // values lo+i that are in; nil: see ints
+	bits    []uint64 // which of lo+i, up to hi, are in; nil: see ints
 	ints    map[int64]struct{}
 	strings map[string]struct{}
 	bloom   []uint64
@@ -75,13 +75,21 @@ func compileTest(f *connectors.DynamicFilter, t types.Type) (vt valueTest, usele
 			vt.hi, vt.bounded = x, true
 		}
 	}
-	if len(f.Bloom) > 0 {
+	switch {
+	case f.Values != nil:
+		vt.bloom = f.Bloom
+		vt.setValues(f.Values, t)
+	case isInt(t) && vt.holds(f.Bits):
+		vt.bits = f.Bits
+	case len(f.Bloom) > 0:
 		vt.bloom = f.Bloom
 	}
-	if f.Values != nil {
-		vt.setValues(f.Values, t)
-	}
 	return vt, !vt.bounded && vt.bloom == nil && vt.ints == nil && vt.bits == nil && vt.strings == nil
+}
+
+// holds reports whether bits are there, one for each value from lo to hi.
+func (vt *valueTest) holds(bits []uint64) bool {
+	return bits != nil && vt.lo <= vt.hi && uint64(vt.hi-vt.lo)/64 < uint64(len(bits))
 }
 
 // isInt reports whether values of t are integers of up to 64 bits.
@@ -255,6 +263,9 @@ func chooseInts[T int8 | int16 | int32 | int64](vt *valueTest, v *vector.Vector,
 		return sel
 	}
 	k := 0
+	if v.Enc == vector.Flat && vt.bits != nil {
+		return chooseBits(vector.Values[T](v), vt.bits, vt.lo, uint64(vt.hi-vt.lo), sel)
+	}
 	if v.Enc == vector.Flat && vt.ints == nil {
 		vals := vector.Values[T](v)
 		for _, i := range sel {
@@ -270,6 +281,20 @@ func chooseInts[T int8 | int16 | int32 | int64](vt *valueTest, v *vector.Vector,
 		sel[k] = i
 		if vt.hasInt(int64(vector.Value[T](v, int(i)))) {
 			k++
+		}
+	}
+	return sel[:k]
+}
+
+// chooseBits narrows sel, in place, to the values whose bit, counted from lo,
+// is set. It does not branch on the answer, which may be any.
+func chooseBits[T int8 | int16 | int32 | int64](vals []T, bits []uint64, lo int64, span uint64, sel []int32) []int32 {
+	k := 0
+	for _, i := range sel {
+		at := uint64(int64(vals[i]) - lo)
+		sel[k] = i
+		if at <= span {
+			k += int(bits[at>>6] >> (at & 63) & 1)
 		}
 	}
 	return sel[:k]

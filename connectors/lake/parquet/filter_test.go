@@ -276,6 +276,8 @@ func TestDynamic(t *testing.T) {
 		{"values", 0, connectors.DynamicFilter{Min: int64(3), Max: int64(9000), Values: []any{int64(3), int64(4), int64(9000)}}, 2},
 		{"words", 1, connectors.DynamicFilter{Values: []any{"red", "violet"}}, 3336},
 		{"bloom", 0, connectors.DynamicFilter{Bloom: bloom}, -1},
+		{"bits", 0, connectors.DynamicFilter{Min: int64(100), Max: int64(230), Bits: []uint64{1 | 1<<2 | 1<<3, 0, 1 << 2}}, 3},
+		{"too few bits", 0, connectors.DynamicFilter{Min: int64(100), Max: int64(198), Bits: []uint64{1}}, 50},
 	}
 	for _, dict := range []bool{true, false} {
 		for _, tc := range tests {

@@ -1504,13 +1504,15 @@ func (x *TakeBack) GetCount() int32 {
 
 // DynamicFilter is a complete filter, or one task's part of it.
 type DynamicFilter struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            int32                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	Empty         bool                   `protobuf:"varint,2,opt,name=empty,proto3" json:"empty,omitempty"`
-	Min           *Datum                 `protobuf:"bytes,3,opt,name=min,proto3" json:"min,omitempty"`
-	Max           *Datum                 `protobuf:"bytes,4,opt,name=max,proto3" json:"max,omitempty"`
-	Values        []*Datum               `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty"`
-	Bloom         []byte                 `protobuf:"bytes,6,opt,name=bloom,proto3" json:"bloom,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     int32                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Empty  bool                   `protobuf:"varint,2,opt,name=empty,proto3" json:"empty,omitempty"`
+	Min    *Datum                 `protobuf:"bytes,3,opt,name=min,proto3" json:"min,omitempty"`
+	Max    *Datum                 `protobuf:"bytes,4,opt,name=max,proto3" json:"max,omitempty"`
+	Values []*Datum               `protobuf:"bytes,5,rep,name=values,proto3" json:"values,omitempty"`
+	Bloom  []byte                 `protobuf:"bytes,6,opt,name=bloom,proto3" json:"bloom,omitempty"`
+	// Little-endian words: bit i says that min+i is a value.
+	Bits          []byte `protobuf:"bytes,7,opt,name=bits,proto3" json:"bits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1583,6 +1585,13 @@ func (x *DynamicFilter) GetValues() []*Datum {
 func (x *DynamicFilter) GetBloom() []byte {
 	if x != nil {
 		return x.Bloom
+	}
+	return nil
+}
+
+func (x *DynamicFilter) GetBits() []byte {
+	if x != nil {
+		return x.Bits
 	}
 	return nil
 }
@@ -2714,14 +2723,15 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x06enough\x18\a \x01(\bR\x06enough\"4\n" +
 	"\bTakeBack\x12\x12\n" +
 	"\x04scan\x18\x01 \x01(\x05R\x04scan\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x05R\x05count\"\xba\x01\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\"\xce\x01\n" +
 	"\rDynamicFilter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x14\n" +
 	"\x05empty\x18\x02 \x01(\bR\x05empty\x12!\n" +
 	"\x03min\x18\x03 \x01(\v2\x0f.tutti.v1.DatumR\x03min\x12!\n" +
 	"\x03max\x18\x04 \x01(\v2\x0f.tutti.v1.DatumR\x03max\x12'\n" +
 	"\x06values\x18\x05 \x03(\v2\x0f.tutti.v1.DatumR\x06values\x12\x14\n" +
-	"\x05bloom\x18\x06 \x01(\fR\x05bloom\"}\n" +
+	"\x05bloom\x18\x06 \x01(\fR\x05bloom\x12\x12\n" +
+	"\x04bits\x18\a \x01(\fR\x04bits\"}\n" +
 	"\x11UpdateTaskRequest\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12,\n" +
