@@ -277,7 +277,9 @@ func (r *result) finishPage(p *page, head answerHead, rows buffer, tail answerTa
 	var data []byte
 	switch {
 	case rows.n == 0:
-	case r.packer == nil:
+	case r.packer == nil || tail.UpdateType != "":
+		// Trino's Go client overlooks the update count of an answer that has
+		// segments.
 		data = rows.json
 	default:
 		packed, err := r.packer.pack(rows)

@@ -219,7 +219,25 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 		plainError(w, http.StatusNotFound, "Query not found")
 		return
 	}
-	s.sendJSON(w, r, queryOf(q.Info(), true))
+	info := q.Info()
+	if err := s.failureOf(q); err != nil && !info.State.Done() {
+		info.State, info.Error = coordinator.Failed, err // though its nodes still let go of it
+	}
+	s.sendJSON(w, r, queryOf(info, true))
+}
+
+// failureOf returns what the client of a query has been told of its failure,
+// which may be before the query has ended on all nodes.
+func (s *Server) failureOf(q coordinator.Query) *qerr.Error {
+	s.mu.Lock()
+	r := s.results[q.ID()]
+	s.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
 }
 
 // cancelQuery answers DELETE /v1/query/{id}.
