@@ -123,7 +123,7 @@ func TestPredicates(t *testing.T) {
 	for i, k := range kinds {
 		fields[i] = arrow.Field{Name: fmt.Sprintf("c%d", i), Type: k, Nullable: i%3 != 0}
 	}
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 11))
 			m := &maker{r: r, nulls: 0.1, few: []int{0, 3, 100}[seed%3]}
@@ -131,7 +131,7 @@ func TestPredicates(t *testing.T) {
 			tf := openBytes(t, write(t, rec, pq.WithMaxRowGroupLength(300), pq.WithDataPageSize(500), pq.WithBatchSize(50),
 				pq.WithPageIndexEnabled(seed%2 == 0), pq.WithBloomFilterEnabled(seed%4 < 2), pq.WithDictionaryPageSizeLimit(800)))
 			rows := arrowRows(rec)
-			for range 40 {
+			for range 25 {
 				cfg := tf.config()
 				cfg.BatchRows = 1 + r.IntN(500)
 				e := randomPredicate(t, r, cfg.Columns, rows, 3)

@@ -102,6 +102,7 @@ func (r *Reader) fetchAhead() {
 			continue
 		}
 		if data, err := r.fetchGroup(g, leaves); err == nil {
+			data.ahead = true
 			r.ahead, r.aheadAt = data, i
 		}
 		return

@@ -35,7 +35,7 @@ type nestNode struct {
 	offsets *mem.Buf
 	valid   vector.Bitmap
 	nulls   *vector.Builder // of a missing field
-	account *mem.Account
+	account *allocator
 }
 
 func newNested(cfg *Config, f *Field, t types.Type) (column, error) {
@@ -50,7 +50,7 @@ func newNested(cfg *Config, f *Field, t types.Type) (column, error) {
 
 // node makes the tree below f, read as t.
 func (c *nestedColumn) node(cfg *Config, f *Field, t types.Type, rep, def int) (*nestNode, error) {
-	n := &nestNode{field: f, typ: t, rep: rep, def: def, account: cfg.Account}
+	n := &nestNode{field: f, typ: t, rep: rep, def: def, account: cfg.alloc}
 	n.out = vector.Vector{Type: t, Enc: vector.Flat}
 	if f == nil {
 		n.nulls = vector.NewBuilder(cfg.Account, t)
@@ -104,7 +104,7 @@ func (c *nestedColumn) leaf(cfg *Config, n *nestNode, t types.Type) error {
 	}
 	n.leaf = &nestLeaf{}
 	n.leaf.pages.setUp(cfg, n.field.Leaf, t, l)
-	n.leaf.out.account = cfg.Account
+	n.leaf.out.account = cfg.alloc
 	n.leaf.keepValues = true
 	n.any = n.leaf
 	c.leaves = append(c.leaves, n.leaf)
@@ -124,7 +124,7 @@ func (c *nestedColumn) shape(cfg *Config, n *nestNode) error {
 	}
 	n.any = &nestLeaf{}
 	n.any.pages.setUp(cfg, f.Leaf, f.Leaf.Type, l)
-	n.any.out.account = cfg.Account
+	n.any.out.account = cfg.alloc
 	c.leaves = append(c.leaves, n.any)
 	return nil
 }

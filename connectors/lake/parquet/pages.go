@@ -21,7 +21,7 @@ const maxPage = 1 << 30
 //
 // Buffers that the current batch refers to (pinned) are kept until release.
 type pages struct {
-	account *mem.Account
+	account *allocator
 	codecs  *Codecs
 	leaf    *Leaf
 	typ     types.Type

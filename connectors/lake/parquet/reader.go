@@ -52,6 +52,8 @@ type Config struct {
 	Session   kernel.Session
 	// Fetch tunes the reads; its Buffers are replaced.
 	Fetch objstore.FetchOptions
+
+	alloc *allocator
 }
 
 // Reader reads rows of a file. It belongs to one goroutine.
@@ -106,6 +108,7 @@ func NewReader(cfg Config) (*Reader, error) {
 	r := &Reader{cfg: cfg, slots: make([]slot, len(cfg.Columns)), aheadAt: -1}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.buffers = &accountBuffers{account: cfg.Account, bufs: map[*byte]*mem.Buf{}}
+	r.cfg.alloc = &allocator{account: cfg.Account, giveUp: r.dropAhead}
 	fetch := cfg.Fetch
 	fetch.Buffers = r.buffers
 	r.fetcher = objstore.NewFetcher(fetch)
@@ -159,13 +162,13 @@ func newColumn(cfg *Config, f *Field, t types.Type) (column, error) {
 	}
 	c := &flatColumn{}
 	c.pages.setUp(cfg, f.Leaf, t, l)
-	c.out.account = cfg.Account
+	c.out.account = cfg.alloc
 	return c, nil
 }
 
 // setUp readies p for reading chunks of leaf.
 func (p *pages) setUp(cfg *Config, leaf *Leaf, t types.Type, l layout) {
-	p.account, p.codecs, p.leaf, p.typ, p.layout = cfg.Account, cfg.Codecs, leaf, t, l
+	p.account, p.codecs, p.leaf, p.typ, p.layout = cfg.alloc, cfg.Codecs, leaf, t, l
 	p.heapAt = -1
 }
 

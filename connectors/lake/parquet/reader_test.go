@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	pq "github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 
+	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/sql/types"
 )
 
@@ -230,4 +232,19 @@ func TestRowFields(t *testing.T) {
 		}
 	}
 	same(t, readRows(t, cfg), want)
+}
+
+// TestTightMemory reads with too little memory to fetch ahead, and with too
+// little to read at all.
+func TestTightMemory(t *testing.T) {
+	tf := sortedFile(t, 200_000, pq.WithMaxRowGroupLength(50_000), pq.WithDictionaryDefault(false))
+	whole := readRows(t, tf.config("id"))
+	cfg := tf.config("id")
+	cfg.Account = tf.root.Child("tight", 1<<20) // a group's numbers take 400 KB
+	same(t, readRows(t, cfg), whole)
+	cfg.Account = tf.root.Child("tighter", 100<<10)
+	var limit *mem.LimitError
+	if _, err := tryRows(cfg); !errors.As(err, &limit) {
+		t.Errorf("error %v, want one about memory", err)
+	}
 }

@@ -11,7 +11,7 @@ import (
 // one, and a dictionary vector turns flat when a page without dictionary
 // follows. nullsMay are handled by the caller (see spread).
 type sink struct {
-	account *mem.Account
+	account *allocator
 	v       vector.Vector
 	width   int
 	mode    sinkMode
