@@ -13,6 +13,7 @@ var failKernels = map[string]builder{"fail": failKernel}
 var failCodes = map[int64]qerr.Code{
 	int64(qerr.SubqueryMultipleRows.Number):    qerr.SubqueryMultipleRows,
 	int64(qerr.InvalidFunctionArgument.Number): qerr.InvalidFunctionArgument,
+	int64(qerr.InvalidCastArgument.Number):     qerr.InvalidCastArgument,
 }
 
 func failKernel(*function.Scalar, *binding) (kern, error) {

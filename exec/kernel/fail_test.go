@@ -12,7 +12,7 @@ func TestFail(t *testing.T) {
 	for _, tc := range []struct {
 		number int
 		want   qerr.Code
-	}{{28, qerr.SubqueryMultipleRows}, {7, qerr.InvalidFunctionArgument}, {-1, qerr.GenericInternal}} {
+	}{{28, qerr.SubqueryMultipleRows}, {7, qerr.InvalidFunctionArgument}, {9, qerr.InvalidCastArgument}, {-1, qerr.GenericInternal}} {
 		call := fn("fail", boolT, lit(int64(tc.number), intT), str("too many"))
 		call.(*expr.Call).Fn.Volatile = true
 		_, err := Fold(env, call)

@@ -1,12 +1,14 @@
 package analyzer
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/sql/ast"
 	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/function"
 	"github.com/tuttidb/tutti/sql/types"
 )
 
@@ -176,9 +178,44 @@ func (a *Analyzer) insertValues(w *Write, q *boundQuery, n *ast.Insert, places [
 		if !assignable(f.col.Type, v.Column.Type) {
 			return mismatch()
 		}
-		v.Expr = a.coerce(f.col.Ref(), v.Column.Type)
+		var err error
+		if v.Expr, err = a.store(f.col.Ref(), v.Column.Type); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// store converts a value to a column's type. Text that is too long may lose
+// blanks at its end only, where CAST would cut off anything.
+func (a *Analyzer) store(e expr.Expr, to types.Type) (expr.Expr, error) {
+	from := e.Type()
+	stored := a.coerce(e, to)
+	if !from.IsString() || !to.IsString() || from.P <= to.P {
+		return stored, nil
+	}
+	text := a.coerce(e, types.VarcharType())
+	for _, name := range []string{"rtrim", "length"} {
+		fn, err := function.ResolveScalar(name, []types.Type{text.Type()})
+		if err != nil {
+			return nil, err
+		}
+		text = a.apply(fn, text)
+	}
+	size := &expr.Form{Op: expr.Coalesce, Args: []expr.Expr{text, constant(int64(0), bigint)}, Typ: bigint}
+	le, err := function.ResolveScalar(function.OpLe, []types.Type{bigint, bigint})
+	if err != nil {
+		return nil, err
+	}
+	fits := a.apply(le, size, constant(int64(to.P), bigint))
+	fail := &expr.Call{
+		Fn: &function.Scalar{Name: "fail", Args: []types.Type{types.Of(types.Integer), types.VarcharType()}, Result: to, Volatile: true},
+		Args: []expr.Expr{
+			constant(int64(qerr.InvalidCastArgument.Number), types.Of(types.Integer)),
+			constant(fmt.Sprintf("Cannot truncate non-space characters when casting from %s to %s on INSERT", from, to), types.VarcharType()),
+		},
+	}
+	return &expr.Form{Op: expr.Case, Args: []expr.Expr{fits, stored, fail}, Typ: to}, nil
 }
 
 // assignable reports whether a value of one type may be stored as another.
