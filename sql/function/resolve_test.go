@@ -1,6 +1,7 @@
 package function
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -141,6 +142,25 @@ func TestListIsComplete(t *testing.T) {
 	for _, f := range list {
 		if strings.Contains(f.Args+f.Result, "unknown") && f.Name != "map" {
 			t.Errorf("%s(%s) -> %s mentions an unknown type", f.Name, f.Args, f.Result)
+		}
+	}
+}
+
+// TestDocumented keeps the list of functions in docs/sql.md complete.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/sql.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]bool{}
+	for _, w := range strings.FieldsFunc(string(text), func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+	}) {
+		words[w] = true
+	}
+	for _, f := range List() {
+		if !words[f.Name] {
+			t.Errorf("docs/sql.md does not list %s", f.Name)
 		}
 	}
 }
