@@ -20,7 +20,7 @@ func TestEquivalence(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	g := &generator{r: rand.New(rand.NewPCG(seed, 1))}
-	const queries = 150
+	const queries = 100
 	full := 0
 	for i := range queries {
 		sql := g.query()

@@ -1,6 +1,10 @@
 package optimize
 
-// rules returns all rules in the order in which they run.
+// rules returns all rules in the order in which they run: first what makes
+// expressions plain and moves conditions down, since everything else looks at
+// them; then joins, once each leaf has its conditions and so its size; then
+// what depends on the shape that the joins have found. Conditions are pushed
+// again after subqueries have become plain joins, through which they pass.
 func rules() []Rule {
 	return []Rule{
 		{"simplify expressions", (*Optimizer).simplifyExpressions},

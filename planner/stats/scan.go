@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/tuttidb/tutti/connectors"
@@ -46,7 +47,8 @@ func (e *Estimator) table(n *plan.Scan, hint expr.Expr) *Stats {
 }
 
 // ask returns the connector's statistics; nil if it has none, or cannot get
-// them now: a query does not fail for want of an estimate.
+// them now: a query does not fail for want of an estimate. It asks once for
+// the same columns and filter: footers may have to be read.
 func (e *Estimator) ask(n *plan.Scan, hint expr.Expr) *connectors.TableStats {
 	if e.catalogs == nil {
 		return nil
@@ -64,9 +66,14 @@ func (e *Estimator) ask(n *plan.Scan, hint expr.Expr) *connectors.TableStats {
 	if hint == nil {
 		all.Hint = n.Predicate
 	}
-	known, err := s.Stats(e.ctx, all.ScanSpec())
-	if err != nil {
-		return nil
+	spec := all.ScanSpec()
+	key := fmt.Sprintf("%s %s %s %x %v %v", n.Catalog, spec.Schema, spec.Table, spec.Handle, n.Ordinals, spec.Hint)
+	known, seen := e.asked[key]
+	if !seen {
+		if known, err = s.Stats(e.ctx, spec); err != nil {
+			known = nil
+		}
+		e.asked[key] = known
 	}
 	return known
 }

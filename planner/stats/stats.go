@@ -70,12 +70,13 @@ type Estimator struct {
 	ctx      context.Context
 	catalogs Catalogs
 	memo     map[plan.Node]*Stats
+	asked    map[string]*connectors.TableStats // what connectors answered
 	sources  int
 }
 
 // New returns an estimator; catalogs may be nil: nothing is known then.
 func New(ctx context.Context, catalogs Catalogs) *Estimator {
-	return &Estimator{ctx: ctx, catalogs: catalogs, memo: map[plan.Node]*Stats{}}
+	return &Estimator{ctx: ctx, catalogs: catalogs, memo: map[plan.Node]*Stats{}, asked: map[string]*connectors.TableStats{}}
 }
 
 // Of returns the statistics of n's output. The caller must not change them.

@@ -21,11 +21,13 @@ type fake struct {
 	source
 	tables map[string]connectors.TableStats
 	err    error
+	asked  int
 }
 
 func (f *fake) Connector(context.Context, string) (connectors.Connector, error) { return f, nil }
 
 func (f *fake) Stats(_ context.Context, scan *connectors.Scan) (*connectors.TableStats, error) {
+	f.asked++
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -223,5 +225,18 @@ func TestNumber(t *testing.T) {
 		if got, ok := Number(&tc.c); got != tc.want || ok != tc.ok {
 			t.Errorf("%s: %v %v", &tc.c, got, ok)
 		}
+	}
+}
+
+// TestAsksOnce repeats no question to a connector, though rules copy scans.
+func TestAsksOnce(t *testing.T) {
+	w := world()
+	e := New(context.Background(), w)
+	for range 3 {
+		e.Of(where(fact(), call(function.OpEq, fact().Columns[0].Ref(), number(1))))
+		e.Of(scan("fact", 50, bigint, bigint, bigint, varchar))
+	}
+	if w.asked != 2 {
+		t.Errorf("asked %d times, want once with the filter and once without", w.asked)
 	}
 }
