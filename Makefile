@@ -1,59 +1,52 @@
-# Everything that people do with this repository. `make help` lists it.
+# Tutti: everything needs Go and make only; tools come from Go modules.
+SHELL      := /bin/bash
+SF         ?= 1
+CACHE      := $(CURDIR)/.cache
+DEMO       := $(CACHE)/demo
+RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./client/...
+FUZZTIME   ?= 20s
 
-GO      ?= go
-BIN     := bin
-CACHE   := .cache
-VERSION ?= 0.1.0-dev
-SF      ?= 1
+.PHONY: help build test test-all check bench fuzz gen demo demo-stop clean
 
-# Packages whose tests also run under the race detector in `make test`.
-RACE := ./coordinator ./coordinator/query ./coordinator/schedule ./coordinator/cluster ./worker ./exchange ./exec/mem ./exec/local ./client
+help: ## show this
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-BUF     := $(CACHE)/bin/buf
-FUZZTIME ?= 20s
+build: ## bin/tutti, one static binary
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -ldflags='-s -w' -o bin/tutti ./cmd/tutti
 
-.PHONY: help
-help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+test: build ## every correctness claim that a bare machine can prove, in less than 15 minutes
+	go vet ./...
+	@set -o pipefail; { go test -json -timeout 12m ./...; go test -json -race -timeout 8m $(RACE); } | go run ./test/report
 
-.PHONY: build
-build: ## build bin/tutti, static
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/tutti ./cmd/tutti
+test-all: build ## the long forms: more cancels, longer fuzzing, unmodified clients (these need Java, Python and Node)
+	go vet ./...
+	@set -o pipefail; TUTTI_TEST_LONG=1 go test -json -timeout 60m ./... | go run ./test/report
+	@set -o pipefail; go test -json -race -timeout 30m $(RACE) | go run ./test/report
+	$(MAKE) fuzz FUZZTIME=2m
+	test/clients/run.sh
 
-.PHONY: test
-test: build ## everything that a bare machine can prove, under 15 minutes
-	$(GO) vet ./...
-	$(GO) test -race -short -timeout 15m $(RACE)
-	$(GO) test -timeout 20m ./...
+check: ## formatting, vet, import lattice, short tests
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+	go vet ./...
+	go test -short . ./internal/... ./sql/... ./planner/... ./exec/... ./coordinator/query/... ./coordinator/schedule/...
 
-.PHONY: short
-short: ## the quick tests
-	$(GO) test -short ./...
+bench: ## micro-benchmarks
+	go test -run '^$$' -bench . -benchtime 0.5s ./exec/... ./connectors/... ./exchange/...
 
-.PHONY: check
-check: ## what every change must pass: formatting, vet, lattice, generated code, short tests
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt"; exit 1; }
-	$(GO) vet ./...
-	$(GO) test -run 'TestLattice' .
-	$(MAKE) check-gen
-	$(GO) test -short ./...
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
+	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
-$(BUF):
-	GOBIN=$(abspath $(CACHE)/bin) $(GO) install github.com/bufbuild/buf/cmd/buf@v1.59.0
-	GOBIN=$(abspath $(CACHE)/bin) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
-	GOBIN=$(abspath $(CACHE)/bin) $(GO) install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0
+gen: ## Go code from the .proto files
+	cd $(CURDIR) && go run github.com/bufbuild/buf/cmd/buf@v1.57.2 generate
 
-.PHONY: gen
-gen: $(BUF) ## generate Go from proto/
-	PATH="$(abspath $(CACHE)/bin):$$PATH" $(BUF) generate
+demo: build ## a cluster with an S3 store, TPC-H at SF= (default 1) and its 22 queries; stays up
+	@SF=$(SF) DEMO=$(DEMO) CACHE=$(CACHE) bench/demo.sh start
 
-.PHONY: check-gen
-check-gen: $(BUF) ## whether the generated code is that of proto/
-	$(BUF) lint
-	rm -rf $(CACHE)/gen && mkdir -p $(CACHE)/gen
-	PATH="$(abspath $(CACHE)/bin):$$PATH" $(BUF) generate -o $(CACHE)/gen
-	diff -r --exclude='*.proto' $(CACHE)/gen/proto proto
+demo-stop: ## end the demo's processes
+	@DEMO=$(DEMO) bench/demo.sh stop
 
-.PHONY: clean
-clean: ## remove what was built
-	rm -rf $(BIN) $(CACHE)
+clean: ## remove what was built; data of the demo stays in .cache
+	rm -rf bin
