@@ -31,11 +31,13 @@ type Tutti struct {
 }
 
 // Start runs a server until the test ends. What goes wrong is the test's
-// failure; the log goes to the test's output.
+// failure, as is memory that a query still holds in the end; the log goes to
+// the test's output.
 func Start(t *testing.T) *Tutti {
 	t.Helper()
 	account := mem.NewRoot("process", 0, mem.NewPool())
-	catalogs, err := newCatalogs(account)
+	tables := memory.New(account)
+	catalogs, err := newCatalogs(tables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,12 +57,18 @@ func Start(t *testing.T) *Tutti {
 		s.Close()
 		door.Close()
 		c.Close()
+		if err := tables.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := account.Used(); n != 0 {
+			t.Errorf("%d bytes of memory were not given back", n)
+		}
 	})
 	return &Tutti{URL: door.URL, Coordinator: c}
 }
 
 // newCatalogs returns the catalogs that slt.WriteCatalogs describes.
-func newCatalogs(account *mem.Account) (*coordinator.Catalogs, error) {
+func newCatalogs(tables *memory.Connector) (*coordinator.Catalogs, error) {
 	text := dbgen.NewText()
 	standard, err := tpch.New(tpch.Config{ColumnNaming: "standard", DoubleTypeMapping: "decimal"}, text)
 	if err != nil {
@@ -77,7 +85,7 @@ func newCatalogs(account *mem.Account) (*coordinator.Catalogs, error) {
 	}{
 		{"tpch", "tpch", simplified},
 		{"tpchstd", "tpch", standard},
-		{"memory", "memory", memory.New(account)},
+		{"memory", "memory", tables},
 	} {
 		if err := catalogs.Add(c.name, c.kind, system.InformationSchema(c.name, c.conn), nil); err != nil {
 			return nil, fmt.Errorf("catalog %s: %w", c.name, err)
