@@ -1,0 +1,174 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/tuttidb/tutti/internal/clock"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// startRegistry serves a registry in memory and returns a client of it.
+func startRegistry(t *testing.T, lease time.Duration, known ...string) (*Registry, pb.ClusterClient) {
+	t.Helper()
+	r := New(Config{
+		Name: "test", NodeID: "c", Lease: lease, Clock: clock.System{}, Log: slog.New(slog.DiscardHandler),
+		Catalogs: func() *pb.Catalogs { return &pb.Catalogs{Generation: 3} },
+		Known:    func(q string) bool { return slices.Contains(known, q) },
+	})
+	l := bufconn.Listen(1 << 16)
+	s := grpc.NewServer()
+	r.Register(s)
+	go func() { _ = s.Serve(l) }() // ends with Stop
+	t.Cleanup(s.Stop)
+	conn, err := grpc.NewClient("passthrough:x", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.Dial() }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return r, pb.NewClusterClient(conn)
+}
+
+func hello(id string) *pb.Hello {
+	return &pb.Hello{NodeId: id, Address: id + ":1", Incarnation: id + "-1", Protocol: Protocol, Oldest: Oldest, Threads: 2}
+}
+
+// join joins as a worker and returns its stream after the first answers.
+func join(t *testing.T, c pb.ClusterClient, h *pb.Hello) pb.Cluster_JoinClient {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	s, err := c.Join(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(&pb.JoinRequest{Message: &pb.JoinRequest_Hello{Hello: h}}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func welcomed(t *testing.T, s pb.Cluster_JoinClient) {
+	t.Helper()
+	first, err := s.Recv()
+	if err != nil || first.GetWelcome().GetCluster() != "test" {
+		t.Fatalf("first answer %v, %v", first, err)
+	}
+	second, err := s.Recv()
+	if err != nil || second.GetCatalogs().GetGeneration() != 3 {
+		t.Fatalf("second answer %v, %v", second, err)
+	}
+}
+
+func beat(t *testing.T, s pb.Cluster_JoinClient, h *pb.Heartbeat) {
+	t.Helper()
+	if err := s.Send(&pb.JoinRequest{Message: &pb.JoinRequest_Heartbeat{Heartbeat: h}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until waits for changes of the registry until ok.
+func until(t *testing.T, r *Registry, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(5 * time.Second)
+	for {
+		changed := r.Changed()
+		if ok() {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("never: %s; members %v", what, r.Members())
+		}
+	}
+}
+
+func TestJoinDrainLeave(t *testing.T) {
+	r, c := startRegistry(t, time.Minute)
+	s := join(t, c, hello("a"))
+	welcomed(t, s)
+	until(t, r, "joined", func() bool { return len(r.Live()) == 1 })
+	lost := r.Lost("a")
+	beat(t, s, &pb.Heartbeat{Draining: true, MemoryUsed: 7})
+	until(t, r, "draining", func() bool { return len(r.Live()) == 0 })
+	if m := r.Members(); len(m) != 1 || m[0].Gone != "" || m[0].Load.MemoryUsed != 7 {
+		t.Errorf("a draining worker is %v", m)
+	}
+	if err := s.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, r, "left", func() bool { return r.Members()[0].Gone != "" })
+	select {
+	case <-lost:
+	case <-time.After(5 * time.Second):
+		t.Error("nobody was told that the worker left")
+	}
+	if r.Lost("a") != nil || r.Lost("nobody") != nil {
+		t.Error("a worker that is gone can still be lost")
+	}
+}
+
+func TestSilenceEndsTheLease(t *testing.T) {
+	r, c := startRegistry(t, 50*time.Millisecond)
+	s := join(t, c, hello("a"))
+	welcomed(t, s)
+	if _, err := s.Recv(); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("a silent worker's stream ends with %v", err)
+	}
+	until(t, r, "gone", func() bool { return len(r.Live()) == 0 })
+}
+
+func TestRestartReplaces(t *testing.T) {
+	r, c := startRegistry(t, time.Minute)
+	first := join(t, c, hello("a"))
+	welcomed(t, first)
+	until(t, r, "joined", func() bool { return len(r.Live()) == 1 })
+	lost := r.Lost("a")
+	again := hello("a")
+	again.Incarnation, again.Address = "a-2", "a:2"
+	welcomed(t, join(t, c, again))
+	until(t, r, "replaced", func() bool { l := r.Live(); return len(l) == 1 && l[0].Address == "a:2" })
+	select {
+	case <-lost:
+	case <-time.After(5 * time.Second):
+		t.Error("tasks of the first process are not given up")
+	}
+	if _, err := first.Recv(); status.Code(err) != codes.AlreadyExists {
+		t.Errorf("the first process hears %v", err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	_, c := startRegistry(t, time.Minute)
+	future := hello("a")
+	future.Protocol, future.Oldest = Protocol+5, Protocol+1
+	for name, h := range map[string]*pb.Hello{"no name": {Address: "x:1", Protocol: Protocol}, "no address": {NodeId: "x", Protocol: Protocol}, "too new": future} {
+		if _, err := join(t, c, h).Recv(); status.Code(err) != codes.InvalidArgument && status.Code(err) != codes.FailedPrecondition {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestForgetUnknownQueries(t *testing.T) {
+	_, c := startRegistry(t, time.Minute, "known")
+	s := join(t, c, hello("a"))
+	welcomed(t, s)
+	beat(t, s, &pb.Heartbeat{Queries: []string{"known"}})
+	beat(t, s, &pb.Heartbeat{Queries: []string{"known", "stale"}})
+	m, err := s.Recv()
+	if err != nil || !slices.Equal(m.GetForget().GetQueries(), []string{"stale"}) {
+		t.Errorf("told %v, %v", m, err)
+	}
+}
