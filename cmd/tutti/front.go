@@ -13,6 +13,7 @@ import (
 
 	"github.com/tuttidb/tutti/cmd/tutti/config"
 	"github.com/tuttidb/tutti/cmd/tutti/engine"
+	"github.com/tuttidb/tutti/connectors/system"
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/coordinator/server"
 	"github.com/tuttidb/tutti/internal/clock"
@@ -40,9 +41,13 @@ func newFront(p *process, id string, cluster coordinator.Executor, nodes func() 
 		if err != nil {
 			return nil, usage(err)
 		}
-		if err := f.catalogs.Add(def.Name, def.Connector, conn, nil); err != nil {
+		if err := f.catalogs.Add(def.Name, def.Connector, system.InformationSchema(def.Name, conn), nil); err != nil {
 			return nil, usage(err)
 		}
+	}
+	view := engine.SystemView{Coordinator: func() *coordinator.Coordinator { return f.coordinator }}
+	if err := f.catalogs.Add("system", "system", system.InformationSchema("system", system.New(f.catalogs, view)), nil); err != nil {
+		return nil, usage(fmt.Errorf("the catalog name system is taken: %w", err))
 	}
 	f.coordinator = coordinator.New(coordinator.Deps{
 		Catalogs: f.catalogs, Folder: engine.Folder{Account: p.account}, Cluster: cluster,
