@@ -11,8 +11,8 @@ import (
 // slow is mispredicted branches: text alternates between literals and copies
 // without a pattern. So the inner loop, in assembly, has no branch that tells
 // them apart: source and step are picked by conditional moves, and 32 bytes
-// are moved whatever the length. It leaves alone what is rare (long literals,
-// offsets of four bytes, the ends of the buffers), which snappyStep does.
+// are moved whatever the length. It leaves alone what is rare (long
+// literals, the ends of the buffers), which snappyStep does.
 
 // snappyFast decodes elements until one is not for it, with s < sEnd and
 // d < dEnd before each; d and s are the bytes written and read. It may write
@@ -28,7 +28,7 @@ const (
 )
 
 // snappyTable has for each tag the length in bits 0 to 7 (0: not for
-// snappyFast) and in bits 16 and up the part of the offset that is in the tag;
+// the loop's usual way) and in bits 16 and up the part of the offset that is in the tag;
 // literals have 16 there, which passes all checks.
 var snappyTable = func() (t [256]uint32) {
 	for tag := range uint32(256) {

@@ -50,7 +50,9 @@ loop:
 	JLT  done
 	MOVBLZX BX, BX          // length
 	TESTQ BX, BX
-	JEQ  done
+	JEQ  rare
+
+move:
 	CMPQ R11, $16           // so close that 16 bytes overlap?
 	JLT  near
 	MOVOU (R12), X0
@@ -76,6 +78,24 @@ long:
 	JLT  loop
 
 	JMP  done
+
+rare:
+	// A copy from an offset of four bytes, or an element for the caller. Some
+	// writers have windows of more than 64 kB, most have not, so that the way
+	// to here is well predicted in files of either sort.
+	CMPQ DX, $3
+	JNE  done
+	MOVBLZX (SI), BX
+	SHRQ $2, BX
+	ADDQ $1, BX             // length
+	MOVL 1(SI), R11         // offset
+	LEAQ 5(SI), CX          // the next element
+	MOVQ DI, R12
+	SUBQ R11, R12           // source
+	CMPQ R12, R13
+	JLT  done
+	MOVQ (CX), R14
+	JMP  move
 
 near:
 	// Moves of 8 bytes, one after the other. While the offset is less, each

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -45,6 +46,48 @@ func TestSnappy(t *testing.T) {
 	}
 }
 
+// snappyPrices are what a dictionary of prices holds, as numbers of 8 bytes.
+// Compressed with a large window they are full of offsets of four bytes.
+func snappyPrices() (out []byte) {
+	r := rand.New(rand.NewPCG(14, 14))
+	for range 100_000 {
+		out = binary.LittleEndian.AppendUint64(out, 90_000+r.Uint64N(10_000_000))
+	}
+	return out
+}
+
+// TestSnappyFar decodes copies with offsets of four bytes, large and small.
+func TestSnappyFar(t *testing.T) {
+	prices := snappyPrices()
+	got := make([]byte, len(prices))
+	if !snappyDecode(got, s2.EncodeSnappy(nil, prices)) || !bytes.Equal(got, prices) {
+		t.Error("prices come out wrong")
+	}
+	want := append([]byte(nil), prices[:100]...)
+	packed := append([]byte{60 << 2, 99}, prices[:100]...)
+	for offset := 1; offset < 100_000; offset += 1 + offset/3 {
+		for n := 1; n <= 64 && offset <= len(want); n++ {
+			packed = binary.LittleEndian.AppendUint32(append(packed, byte(n-1)<<2|3), uint32(offset))
+			for range n {
+				want = append(want, want[len(want)-offset])
+			}
+		}
+	}
+	packed = append(binary.AppendUvarint(nil, uint64(len(want))), packed...)
+	got = make([]byte, len(want))
+	if !snappyDecode(got, packed) || !bytes.Equal(got, want) {
+		t.Error("copies come out wrong")
+	}
+	for _, offset := range []uint32{0, 101, 1 << 31, 1<<32 - 1} {
+		bad := append([]byte{200, 1, 60 << 2, 99}, prices[:100]...)
+		bad = binary.LittleEndian.AppendUint32(append(bad, 63<<2|3), offset)
+		bad = append(append(bad, 60<<2, 99), prices...)
+		if snappyDecode(make([]byte, 200), bad) {
+			t.Errorf("offset %d accepted", offset)
+		}
+	}
+}
+
 // sameAsS2 compares with the other decoder: the same verdict, the same bytes.
 func sameAsS2(t *testing.T, packed []byte) {
 	n, err := s2.DecodedLen(packed)
@@ -83,7 +126,11 @@ func FuzzSnappy(f *testing.F) {
 }
 
 func BenchmarkSnappy(b *testing.B) {
-	text := snappyTexts()[28]
+	b.Run("text", func(b *testing.B) { benchmarkSnappy(b, snappyTexts()[28]) })
+	b.Run("prices", func(b *testing.B) { benchmarkSnappy(b, snappyPrices()) })
+}
+
+func benchmarkSnappy(b *testing.B, text []byte) {
 	packed := s2.EncodeSnappy(nil, text)
 	dst := make([]byte, len(text))
 	b.Run("own", func(b *testing.B) {
