@@ -67,6 +67,7 @@ var lattice = map[string]string{
 	"coordinator":          "sql/parser planner planner/plancodec exchange coordinator/schedule coordinator/cluster coordinator/meta",
 	"coordinator/server":   "coordinator",
 
+	"ui":                "",
 	"client":            "",
 	"client/clienttest": "client",
 }

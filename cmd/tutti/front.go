@@ -17,6 +17,7 @@ import (
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/coordinator/server"
 	"github.com/tuttidb/tutti/internal/clock"
+	"github.com/tuttidb/tutti/ui"
 )
 
 // front is the coordinating half of a process: catalogs, coordinator, HTTP.
@@ -66,6 +67,7 @@ func (f *front) serve(ctx context.Context, l net.Listener, id string, figures fu
 	s, err := server.New(server.Config{
 		Engine: f.coordinator, Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: id,
 		Environment: f.p.cfg.Environment, Registerer: registry, Gatherer: registry,
+		UI: ui.Files(), Limits: server.Limits{ClientTimeout: f.p.cfg.ClientTimeout},
 	})
 	if err != nil {
 		return failure(err)
