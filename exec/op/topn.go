@@ -179,12 +179,22 @@ func orderedPrefixes(out []uint64, c *colRef) {
 	case types.PhysInt128:
 		widePrefixes(out, c)
 	case types.PhysBytes:
-		views := vector.Values[vector.View](v)
-		for i := range out {
-			out[i] = stringPrefix(views[c.at(i)].Bytes(v.Heap), v.Type.Kind == types.Char)
-		}
+		stringPrefixes(out, c)
 	default: // nested values are compared in full
 		clear(out)
+	}
+}
+
+// stringPrefixes leaves nulls out: their views may point nowhere.
+func stringPrefixes(out []uint64, c *colRef) {
+	v := c.flat
+	views, nulls := vector.Values[vector.View](v), mayHaveNulls(c.src)
+	for i := range out {
+		if nulls && c.isNull(i) {
+			out[i] = 0
+			continue
+		}
+		out[i] = stringPrefix(views[c.at(i)].Bytes(v.Heap), v.Type.Kind == types.Char)
 	}
 }
 
