@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"fmt"
-	"runtime"
 	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/exec"
@@ -156,15 +155,11 @@ func (q *activeQuery) pump(rows Rows) error {
 }
 
 func (q *activeQuery) execution(p *plan.Plan) *Execution {
-	drivers := q.props.drivers
-	if drivers == 0 {
-		drivers = runtime.GOMAXPROCS(0)
-	}
 	return &Execution{
 		Query: q.id, Plan: p, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
 		TimeZone: q.req.Session.TimeZone, Start: q.info.Created,
 		Settings: exec.Settings{
-			Drivers: drivers, BatchRows: q.props.batchRows,
+			Drivers: q.props.drivers, BatchRows: q.props.batchRows,
 			PartialAggregation: q.props.partialAggregation, DynamicFiltering: q.props.dynamicFilters,
 		},
 	}

@@ -20,8 +20,9 @@ type Executor interface {
 
 // Execution is a plan to run and how.
 type Execution struct {
-	Query    plan.QueryID
-	Plan     *plan.Plan
+	Query plan.QueryID
+	Plan  *plan.Plan
+	// Settings have no drivers where each node takes as many as it has threads.
 	Settings exec.Settings
 	// MemoryLimit bounds the query's memory on each node, in bytes; 0: the
 	// node's default.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/tuttidb/tutti/coordinator"
@@ -50,8 +51,12 @@ func (l *Local) Execute(ctx context.Context, e *coordinator.Execution) (coordina
 	}
 	account := l.Account.Child("query "+string(e.Query), limit)
 	stats := &exec.TaskStats{}
+	settings := e.Settings
+	if settings.Drivers <= 0 {
+		settings.Drivers = runtime.GOMAXPROCS(0)
+	}
 	res, err := local.RunPlan(ctx, e.Plan, local.Deps{
-		Query: e.Query, Catalogs: l.Catalogs, Settings: e.Settings, Account: account, Stats: stats, Log: l.Log,
+		Query: e.Query, Catalogs: l.Catalogs, Settings: settings, Account: account, Stats: stats, Log: l.Log,
 	})
 	if err != nil {
 		return nil, memoryError(err)
