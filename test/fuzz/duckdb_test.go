@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tuttidb/tutti/sql/types"
 )
@@ -132,10 +133,11 @@ func (h *hunt) against(d *duck, sql string, ordered bool) (why string, compared 
 func TestDuckDB(t *testing.T) {
 	h := newHunt(t)
 	defer h.summary()
-	h.g.Portable = true
+	h.g = h.g.Portable()
 	d := startDuck(t, h.u.folder)
 	compared, refused := 0, map[string]int{}
-	for range *checksFlag {
+	end := time.Now().Add(*timeFlag)
+	for i := 0; i < *checksFlag && time.Now().Before(end); i++ {
 		sql, ordered := h.g.Query()
 		sql = home(sql, "lake")
 		if a := h.run(sql, nil); a.err != nil {

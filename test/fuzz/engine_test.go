@@ -91,23 +91,26 @@ type answer struct {
 	types []types.Type
 	rows  []string
 	err   error
+	left  bool // it left something behind, or did not end
 }
 
 // failed says whether the query failed in a way that no query may: with an
 // internal error, by running out of time or by leaving something behind.
 func (a *answer) failed() bool {
 	var e *qerr.Error
-	return a.err != nil && (!errors.As(a.err, &e) || e.Code.Name == "GENERIC_INTERNAL_ERROR" || e.Code.Name == "COMPILER_ERROR")
+	return a.left || a.err != nil && (!errors.As(a.err, &e) || e.Code.Name == "GENERIC_INTERNAL_ERROR" || e.Code.Name == "COMPILER_ERROR")
 }
 
 // code returns the error's name, "" without one.
 func (a *answer) code() string {
 	var e *qerr.Error
-	if errors.As(a.err, &e) {
-		return e.Code.Name
-	}
-	if a.err != nil {
+	switch {
+	case a.left:
 		return "LEAK_OR_HANG"
+	case errors.As(a.err, &e):
+		return e.Code.Name
+	case a.err != nil:
+		return "UNKNOWN"
 	}
 	return ""
 }
@@ -145,7 +148,7 @@ func (a *answer) settle(u *tutti, q coordinator.Query) {
 	select {
 	case <-q.Done():
 	case <-time.After(timeout):
-		a.err = fmt.Errorf("query does not end: %w", a.err)
+		a.err, a.left = fmt.Errorf("query does not end: %w", a.err), true
 		return
 	}
 	if a.failed() && u.log.Len() > 0 {
@@ -153,6 +156,7 @@ func (a *answer) settle(u *tutti, q coordinator.Query) {
 		return
 	}
 	if u.used > 0 && (u.account.Used() != u.used || u.pool.Out() != u.out) {
+		a.left = true
 		a.err = fmt.Errorf("leak: %d bytes accounted, %d bytes of slabs out (error: %w)", u.account.Used()-u.used, u.pool.Out()-u.out, a.err)
 		u.used, u.out = u.account.Used(), u.pool.Out()
 	}

@@ -14,6 +14,7 @@ import (
 var (
 	seedFlag   = flag.Uint64("fuzz.seed", 0, "seed of the random queries; 0: another one each time")
 	checksFlag = flag.Int("fuzz.checks", 1500, "relations to check")
+	timeFlag   = flag.Duration("fuzz.time", time.Hour, "time after which to stop")
 	stopFlag   = flag.Int("fuzz.stop", 5, "findings after which to stop")
 )
 
@@ -61,8 +62,11 @@ func (h *hunt) run(sql string, properties map[string]string) *answer {
 	h.queries++
 	a := h.u.run(sql, properties)
 	if c := a.code(); c != "" {
-		message, _, _ := strings.Cut(a.err.Error(), "\n")
-		c += ": " + strings.TrimLeft(message, "line 0123456789:")
+		if c == "NOT_SUPPORTED" || c == "SYNTAX_ERROR" {
+			message, _, _ := strings.Cut(a.err.Error(), "\n")
+			_, message, _ = strings.Cut(strings.TrimPrefix(message, "line "), " ") // without the place
+			c += " " + message
+		}
 		h.errors[c]++
 		if old, ok := h.samples[c]; !ok || len(sql) < len(old) {
 			h.samples[c] = sql
@@ -181,6 +185,14 @@ func (h *hunt) counted() {
 	}
 }
 
+// starved checks that a query that runs out of memory leaves nothing behind.
+func (h *hunt) starved() {
+	sql, _ := h.g.Query()
+	properties := maps.Clone(settings[h.rng.IntN(len(settings))])
+	properties["query_max_memory_per_node"] = h.g.pick("1kB", "20kB", "100kB", "300kB", "1MB")
+	h.run(home(sql, "lake"), properties)
+}
+
 // abandoned checks that a query that is given up leaves nothing behind.
 func (h *hunt) abandoned() {
 	sql, _ := h.g.Query()
@@ -193,7 +205,7 @@ func (h *hunt) abandoned() {
 func (h *hunt) summary() {
 	h.t.Logf("%d queries", h.queries)
 	for _, c := range slices.Sorted(maps.Keys(h.samples)) {
-		h.t.Logf("%d times %s\n  %.500s", h.errors[c], c, h.samples[c])
+		h.t.Logf("%d times %s\n  %.300s", h.errors[c], c, h.samples[c])
 	}
 }
 
@@ -201,8 +213,9 @@ func (h *hunt) summary() {
 func TestRelations(t *testing.T) {
 	h := newHunt(t)
 	defer h.summary()
-	for i := range *checksFlag {
-		switch i % 8 {
+	end := time.Now().Add(*timeFlag)
+	for i := 0; i < *checksFlag && time.Now().Before(end); i++ {
+		switch i % 9 {
 		case 0, 1, 2, 3:
 			h.equivalent()
 		case 4, 5:
@@ -211,6 +224,8 @@ func TestRelations(t *testing.T) {
 			h.counted()
 		case 7:
 			h.abandoned()
+		case 8:
+			h.starved()
 		}
 		if i%100 == 99 {
 			if err := h.u.idle(); err != nil {

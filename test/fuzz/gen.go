@@ -9,18 +9,24 @@ import (
 // Gen makes random queries. It is for one goroutine; the same seed makes the
 // same queries.
 type Gen struct {
-	rng *rand.Rand
-	// Portable leaves out what DuckDB understands differently.
-	Portable bool
-	tables   []*Table
-	names    int
-	subs     int // how deep subqueries may still be nested
-	ctes     []relation
+	rng          *rand.Rand
+	portableOnly bool // leaves out what DuckDB understands differently
+	tables       []*Table
+	names        int
+	subs         int // how deep subqueries may still be nested
+	ctes         []relation
 }
 
 // NewGen returns a generator of queries over tables, named f.NAME.
 func NewGen(seed uint64, tables []*Table) *Gen {
 	return &Gen{rng: rand.New(rand.NewPCG(seed, 0xf022)), tables: tables}
+}
+
+// Portable returns a generator of what DuckDB understands in the same way.
+func (g *Gen) Portable() *Gen {
+	p := *g
+	p.portableOnly, p.tables = true, g.tables[:len(g.tables)-1]
+	return &p
 }
 
 // column is something that an expression may refer to.
@@ -321,7 +327,7 @@ func (g *Gen) aggregate(sc scope) (string, Kind) {
 		return "CAST(sum(" + distinct + x + ")" + filter + " AS decimal(22,3))", Wide
 	case k == Bigint || k == Integer || k == Double:
 		return "avg(" + distinct + x + ")" + filter, Double
-	case g.Portable:
+	case g.portableOnly:
 		return "count(*)", Bigint
 	case n < 8:
 		return "cardinality(array_agg(" + distinct + x + ")" + filter + ")", Bigint

@@ -33,7 +33,7 @@ func (g *Gen) expr(k Kind, sc scope, depth int) string {
 			return g.scalar(k, sc)
 		}
 	case 5:
-		if !g.Portable {
+		if !g.portableOnly {
 			return fmt.Sprintf("%s(%s, %s)", g.pick("greatest", "least"), g.expr(k, sc, depth-1), g.expr(k, sc, depth-1))
 		}
 		return fmt.Sprintf("if(%s, %s, %s)", g.condition(sc, depth-1), g.expr(k, sc, depth-1), g.expr(k, sc, depth-1))
@@ -47,9 +47,15 @@ func (g *Gen) own(k Kind, sc scope, depth int) string {
 	small := fmt.Sprint(1 + g.rng.IntN(5))
 	switch k {
 	case Bigint:
+		if !g.portableOnly && g.chance(0.01) { // may fail, and that must leave nothing behind
+			return "(" + e(k) + " / " + e(k) + ")"
+		}
+		if !g.portableOnly && g.chance(0.1) { // of texts with a point, for one, DuckDB makes numbers
+			return "TRY_CAST(" + e(Text) + " AS bigint)"
+		}
 		return g.pick("("+e(k)+" + "+e(k)+")", "("+e(k)+" - "+e(Integer)+")", "("+e(k)+" * "+small+")", "("+e(k)+" % "+small+")", "("+e(k)+" / "+small+")",
 			"abs("+e(k)+")", "length("+e(Text)+")", "CAST("+e(Integer)+" AS bigint)", "CAST("+e(Decimal)+" AS bigint)", "date_diff('day', "+e(Date)+", "+e(Date)+")",
-			"year("+e(Date)+")", "month("+e(Timestamp)+")", "-("+e(k)+")", "TRY_CAST("+e(Text)+" AS bigint)")
+			"year("+e(Date)+")", "month("+e(Timestamp)+")", "-("+e(k)+")")
 	case Integer:
 		return g.pick("("+e(k)+" + "+e(k)+")", "("+e(k)+" - "+small+")", "("+e(k)+" % "+small+")", "abs("+e(k)+")", "-("+e(k)+")", "CAST("+e(Bigint)+" AS integer)",
 			"CAST("+e(Boolean)+" AS integer)")
