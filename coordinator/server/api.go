@@ -172,12 +172,20 @@ func (s *Server) nodes(w http.ResponseWriter, r *http.Request) {
 	out := []apiNode{}
 	for _, n := range s.cfg.Engine.Nodes() {
 		out = append(out, apiNode{
-			NodeID: n.ID, URI: n.HTTPAddress, Address: n.Address, Version: n.Version, Coordinator: n.Coordinator, State: n.State, Reason: n.Reason,
+			NodeID: n.ID, URI: uriOf(n.HTTPAddress), Address: n.Address, Version: n.Version, Coordinator: n.Coordinator, State: n.State, Reason: n.Reason,
 			LastSeen: timeOf(n.LastSeen), RunningTasks: n.RunningTasks, RunningDrivers: n.RunningDrivers, MemoryUsed: n.MemoryUsed,
 			MemoryLimit: n.MemoryLimit, RSS: n.RSS, RetainedBytes: n.RetainedBytes, CPUMillis: millis(n.CPU), Threads: n.Threads,
 		})
 	}
 	s.sendJSON(w, r, out)
+}
+
+// uriOf makes an address a URI.
+func uriOf(address string) string {
+	if address == "" || strings.Contains(address, "://") {
+		return address
+	}
+	return "http://" + address
 }
 
 func timeOf(t time.Time) *time.Time {

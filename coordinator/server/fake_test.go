@@ -65,7 +65,7 @@ func (e *fakeEngine) Queries() []*coordinator.QueryInfo {
 }
 
 func (e *fakeEngine) Nodes() []coordinator.NodeInfo {
-	return []coordinator.NodeInfo{{ID: "c", Coordinator: true, State: "active"}, {ID: "w", State: "active", MemoryUsed: 7}}
+	return []coordinator.NodeInfo{{ID: "c", Coordinator: true, State: "active", HTTPAddress: "c:8080"}, {ID: "w", State: "active", MemoryUsed: 7}}
 }
 
 func (e *fakeEngine) last() *fakeQuery {

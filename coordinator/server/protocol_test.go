@@ -586,7 +586,7 @@ func TestAPI(t *testing.T) {
 		{"/v1/info/state", 200, `"ACTIVE"`},
 		{"/v1/status", 200, `"processors":`},
 		{"/v1/cluster", 200, `"activeWorkers":1`},
-		{"/v1/node", 200, `[{"nodeId":"c"`},
+		{"/v1/node", 200, `[{"nodeId":"c","uri":"http://c:8080"`},
 		{"/v1/query", 200, `"queryId":"q_00001"`},
 		{"/v1/query?state=running&limit=1", 200, `[{"queryId":"q_00001"`},
 		{"/v1/query?q=nothing+like+it", 200, "[]"},

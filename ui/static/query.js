@@ -59,7 +59,7 @@ function timeline(q) {
   const phases = [['queued', s.queuedMillis, 'Waited for a place among the running queries'], ['analysis', s.analysisMillis, 'Names and types resolved'],
     ['planning', s.planningMillis, 'Plan built and optimized, files listed'], ['execution', Math.max(0, s.elapsedMillis - planned), 'Scheduled, run, and read by the client']];
   return h('div', { class: 'card timeline' },
-    h('div', { class: 'phases' }, phases.filter(([, ms]) => ms > 0).map(([name, ms, title]) => h('span', { class: `ph-${name}`, style: `flex:${ms}`, title: `${name}: ${duration(ms)} — ${title}` }))),
+    h('div', { class: 'phases' }, phases.filter(([, ms]) => ms > 0).map(([name, ms, title]) => h('span', { class: `ph-${name}`, style: `flex:${ms * 1000}`, title: `${name}: ${duration(ms)} — ${title}` }))),
     h('div', { class: 'legend' }, phases.map(([name, ms, title]) => h('span', { title }, h('i', { class: `ph-${name}` }), name, ' ', h('b', {}, duration(ms)))),
       !done(q) && s.progressPercentage !== undefined && h('span', { style: 'margin-left:auto' }, 'progress ', N(`${Math.floor(s.progressPercentage)} %`, '', 'Share of the work that is done, as far as it is known'))),
     !done(q) && s.progressPercentage !== undefined && h('div', { style: 'margin-top:8px' }, bar(s.progressPercentage, 'run')));

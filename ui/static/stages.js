@@ -35,6 +35,12 @@ function tree(ops) {
   return out;
 }
 
+// busy is the time in an operator without its waits.
+const busy = (o) => Math.max(0, o.wallMillis - o.blockedMillis);
+
+// partOf names a part of a plan node, unless its name says as much.
+const partOf = (o) => (o.part && !o.name.replace(/^Table/, '').startsWith(o.part) ? o.part : '');
+
 // estimate tells when the optimizer was wrong by ten times or more.
 function estimate(o) {
   if (o.estimatedRows === undefined || !o.rowsOut || o.rowsOut < 100) return null;
@@ -45,14 +51,14 @@ function estimate(o) {
 }
 
 function operator({ o, depth, more }, most) {
-  const share = most > 0 ? (100 * o.wallMillis) / most : 0;
+  const share = most > 0 ? (100 * busy(o)) / most : 0;
   const skipped = o.groups ? `; ${exact(o.groupsSkipped)} of ${exact(o.groups)} row groups skipped` : '';
   const title = [o.name + (o.part ? ` (${o.part})` : ''), o.detail, `${exact(o.rowsIn)} rows in, ${exact(o.rowsOut)} out${skipped}`,
     o.estimatedRows !== undefined && `expected ${exact(Math.round(o.estimatedRows))} rows`, o.blockedMillis && `waited ${duration(o.blockedMillis)}`].filter(Boolean).join('\n');
-  return h('tr', { class: share > 60 && o.wallMillis > 1 ? 'hot' : '', title },
-    h('td', { style: `padding-left:${14 + depth * 12}px` }, h('span', { class: more ? 'part' : 'op' }, more ? `↳ ${o.part || o.name}` : o.name), o.part && !more && h('span', { class: 'part' }, ` ${o.part}`), estimate(o), ' ', h('span', { class: 'detail' }, more ? '' : o.detail ?? '')),
+  return h('tr', { class: share > 60 && busy(o) > 1 ? 'hot' : '', title },
+    h('td', { style: `padding-left:${14 + depth * 12}px` }, h('span', { class: more ? 'part' : 'op' }, more ? `↳ ${o.part || o.name}` : o.name), partOf(o) && !more && h('span', { class: 'part' }, ` ${partOf(o)}`), estimate(o), ' ', h('span', { class: 'detail' }, more ? '' : o.detail ?? '')),
     h('td', { class: 'num' }, count(o.rowsOut)),
-    h('td', { class: 'num heat', style: `--w:${share.toFixed(1)}%` }, duration(o.wallMillis)),
+    h('td', { class: 'num heat', style: `--w:${share.toFixed(1)}%` }, duration(busy(o))),
     h('td', { class: 'num' }, o.peakBytes ? bytes(o.peakBytes) : '–', o.spilledBytes ? h('div', { class: 'off', title: 'Written to disk for want of memory' }, `${bytes(o.spilledBytes)} spilled`) : null));
 }
 
@@ -82,18 +88,18 @@ function box(s, most) {
     f.totalSplits > 0 && bar((100 * f.completedSplits) / f.totalSplits, s.state === 'FINISHED' ? 'ok' : 'run', `${exact(f.completedSplits)} of ${exact(f.totalSplits)} splits`),
     h('table', { class: 'ops' },
       h('colgroup', {}, h('col'), h('col', { class: 'c-rows' }), h('col', { class: 'c-time' }), h('col', { class: 'c-mem' })),
-      h('thead', {}, h('tr', {}, h('th', {}, 'Operator'), h('th', { title: 'Rows it returned' }, 'Rows'), h('th', { title: 'Time in the operator, added over all drivers; the bar compares it with the slowest' }, 'Time'), h('th', { title: 'Most memory it held' }, 'Memory'))),
+      h('thead', {}, h('tr', {}, h('th', {}, 'Operator'), h('th', { title: 'Rows it returned' }, 'Rows'), h('th', { title: 'Time in the operator without its waits, added over all drivers; the bar compares it with the slowest' }, 'Time'), h('th', { title: 'Most memory it held' }, 'Memory'))),
       h('tbody', {}, tree(s.operators).map((line) => operator(line, most)))),
     skew(s.tasks));
 }
 
-const outputRows = (s) => s.stats.outputRows || (tree(s.operators)[0]?.o.rowsOut ?? 0);
+const outputRows = (s) => s.stats.outputRows || (tree(s.operators).find(({ o }) => o.rowsOut > 0)?.o.rowsOut ?? 0);
 
 // graph returns the stages of a query with lines between them; the lines are
 // drawn on the event "placed", when the boxes have their places.
 export function graph(q) {
   const at = depths(q.stages);
-  const most = Math.max(0, ...q.stages.flatMap((s) => s.operators.map((o) => o.wallMillis)));
+  const most = Math.max(0, ...q.stages.flatMap((s) => s.operators.map(busy)));
   const levels = [];
   q.stages.forEach((s) => (levels[at.get(s.stageId)] ??= []).push(s));
   const lines = h('svg', { 'aria-hidden': 'true' });

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"strings"
+
 	"github.com/tuttidb/tutti/connectors/system"
 	"github.com/tuttidb/tutti/coordinator"
 )
@@ -33,7 +35,11 @@ func (v SystemView) Queries() []system.Query {
 func (v SystemView) Nodes() []system.Node {
 	var out []system.Node
 	for _, n := range v.Coordinator().Nodes() {
-		out = append(out, system.Node{ID: n.ID, HTTPURI: n.HTTPAddress, Version: n.Version, Coordinator: n.Coordinator, State: n.State})
+		uri := n.HTTPAddress
+		if uri != "" && !strings.Contains(uri, "://") {
+			uri = "http://" + uri
+		}
+		out = append(out, system.Node{ID: n.ID, HTTPURI: uri, Version: n.Version, Coordinator: n.Coordinator, State: n.State})
 	}
 	return out
 }
