@@ -85,7 +85,7 @@ func TestStoreFaults(t *testing.T) {
 		want      []string // parts of the error; none: must succeed
 	}{
 		{"missing bucket", "SELECT * FROM missing.s.t", []string{"nosuchbucket"}},
-		{"forbidden", "SELECT * FROM forbidden.tiny.nation", []string{"forbidden", "tiny/nation/part-000.parquet", "denied"}},
+		{"forbidden", "SELECT * FROM denied.tiny.nation", []string{"forbidden", "tiny/nation/part-000.parquet", "denied"}},
 		{"truncated file", "SELECT * FROM damaged.s.truncated", []string{"truncated/t.parquet"}},
 		{"flipped bytes", "SELECT sum(length(n_comment)) FROM damaged.s.flipped", []string{"flipped/t.parquet"}},
 		{"not a Parquet file", "SELECT * FROM damaged.s.text", []string{"text/t.parquet"}},

@@ -89,7 +89,8 @@ func newWorld() (*world, error) {
 	return w, err
 }
 
-// config is a cluster with all catalogs that the tests use.
+// config is a cluster with all catalogs that the tests use. No name is longer
+// than tpchstd: the corpus knows the type of SHOW CATALOGS' column.
 func (w *world) config(dir string, workers int) Config {
 	s3 := func(warehouse, endpoint string) string {
 		return fmt.Sprintf("connector: lake\nwarehouse: %s\ns3:\n  endpoint: %s\n  region: us-east-1\n  path-style: true\n"+
@@ -99,14 +100,14 @@ func (w *world) config(dir string, workers int) Config {
 		Binary: w.binary, Dir: dir, Workers: workers,
 		Env: []string{"TEST_ACCESS_KEY=" + AccessKey, "TEST_SECRET_KEY=" + SecretKey},
 		Catalogs: map[string]string{
-			"tpch":      "connector: tpch\n",
-			"tpchstd":   "connector: tpch\ncolumn-naming: standard\ndouble-type-mapping: decimal\n",
-			"folder":    "connector: lake\nwarehouse: " + filepath.Join(w.gateway.Root, "tpch") + "\n",
-			"s3":        s3("s3://tpch", w.gateway.URL),
-			"damaged":   "connector: lake\nwarehouse: " + filepath.Join(dir, "damaged") + "\n",
-			"missing":   s3("s3://nosuchbucket", w.gateway.URL),
-			"forbidden": s3("s3://forbidden", w.proxy.URL),
-			"flaky":     s3("s3://flaky", w.proxy.URL),
+			"tpch":    "connector: tpch\n",
+			"tpchstd": "connector: tpch\ncolumn-naming: standard\ndouble-type-mapping: decimal\n",
+			"folder":  "connector: lake\nwarehouse: " + filepath.Join(w.gateway.Root, "tpch") + "\n",
+			"s3":      s3("s3://tpch", w.gateway.URL),
+			"damaged": "connector: lake\nwarehouse: " + filepath.Join(dir, "damaged") + "\n",
+			"missing": s3("s3://nosuchbucket", w.gateway.URL),
+			"denied":  s3("s3://forbidden", w.proxy.URL),
+			"flaky":   s3("s3://flaky", w.proxy.URL),
 		},
 	}
 }
