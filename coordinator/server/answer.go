@@ -209,28 +209,28 @@ func columnsJSON(columns []coordinator.ResultColumn, parametric bool) json.RawMe
 
 // first returns the answer to the POST: where to go on.
 func (r *result) first(base string) ([]byte, error) {
-	info := r.query.Info()
+	info := r.query().Info()
 	info.Stages, info.Error = nil, nil
 	if info.State.Done() {
 		info.State = coordinator.Finishing
 	}
-	head := answerHead{ID: r.query.ID(), InfoURI: r.infoURI(base), NextURI: r.uri(base, "queued", 1)}
+	head := answerHead{ID: r.id, InfoURI: r.infoURI(base), NextURI: r.uri(base, "queued", 1)}
 	return splice(head, nil, answerTail{Stats: statsOf(info), Warnings: []struct{}{}})
 }
 
 // makePage turns what the buffer has into the page of a token.
 func (r *result) makePage(token int64, base string) (*page, error) {
 	rows, ended, failure := r.take()
-	info := r.query.Info()
+	info := r.query().Info()
 	r.mu.Lock()
 	columns, known, partial, count := r.columns, r.known, r.partial, r.count
 	r.mu.Unlock()
 	p := &page{token: token, header: http.Header{}, last: ended}
-	head := answerHead{ID: r.query.ID(), InfoURI: r.infoURI(base)}
+	head := answerHead{ID: r.id, InfoURI: r.infoURI(base)}
 	tail := answerTail{Stats: statsOf(info), Warnings: []struct{}{}, Error: errorOf(failure), UpdateType: info.UpdateType}
 	if !ended {
 		head.NextURI = r.uri(base, "executing", token+1)
-		head.PartialCancelURI = base + "/v1/statement/partialCancel/" + string(r.query.ID()) + "/" + r.slug
+		head.PartialCancelURI = base + "/v1/statement/partialCancel/" + string(r.id) + "/" + r.slug
 		tail.Stats.unfinish()
 	}
 	switch {
@@ -243,7 +243,7 @@ func (r *result) makePage(token int64, base string) (*page, error) {
 		head.Columns = columnsJSON(columns, r.parametric)
 	}
 	if known && failure == nil {
-		effects := r.query.Effects()
+		effects := r.query().Effects()
 		announce(p.header, effects)
 		tail.UpdateType = effects.UpdateType
 		if ended {
@@ -330,9 +330,9 @@ func splice(head answerHead, data []byte, tail answerTail) ([]byte, error) {
 }
 
 func (r *result) infoURI(base string) string {
-	return base + "/ui/query.html?" + string(r.query.ID())
+	return base + "/ui/query.html?" + string(r.id)
 }
 
 func (r *result) uri(base, phase string, token int64) string {
-	return base + "/v1/statement/" + phase + "/" + string(r.query.ID()) + "/" + r.slug + "/" + strconv.FormatInt(token, 10)
+	return base + "/v1/statement/" + phase + "/" + string(r.id) + "/" + r.slug + "/" + strconv.FormatInt(token, 10)
 }

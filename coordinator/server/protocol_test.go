@@ -508,7 +508,7 @@ func TestManyClients(t *testing.T) {
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		h.server.mu.Lock()
-		left := len(h.server.results)
+		left := len(h.server.results) + len(h.server.kept)
 		h.server.mu.Unlock()
 		if left == 0 && h.server.buffered.Load() == 0 {
 			return
@@ -517,6 +517,25 @@ func TestManyClients(t *testing.T) {
 			t.Fatalf("%d results and %d bytes are left", left, h.server.buffered.Load())
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// TestKeepBytes: last pages are kept while there is room, the newest at least.
+func TestKeepBytes(t *testing.T) {
+	h := newHarness(t, func(c *Config) { c.Limits.KeepBytes = 3 * resultBytes })
+	var uris []string
+	for range 5 {
+		p, _, _ := h.page("POST", "/v1/statement", "rows 1")
+		h.page("GET", p.NextURI, "")
+		uris = append(uris, p.NextURI)
+	}
+	for i, want := range []int{404, 404, 404, 200, 200} {
+		if resp, _ := h.do("GET", uris[i], ""); resp.StatusCode != want {
+			t.Errorf("page %d: %s", i, resp.Status)
+		}
+	}
+	if resp, _ := h.do("DELETE", uris[4], ""); resp.StatusCode != http.StatusNoContent {
+		t.Error(resp.Status)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/types"
 )
 
@@ -26,7 +27,8 @@ var errGone = errors.New("this page is gone: only the last one can be asked for 
 // result is one statement as its client reads it.
 type result struct {
 	srv        *Server
-	query      coordinator.Query
+	id         plan.QueryID
+	live       atomic.Pointer[coordinator.Query]
 	slug       string
 	parametric bool
 	packer     *packer // nil: rows as plain JSON
@@ -61,15 +63,16 @@ type buffer struct {
 
 func (s *Server) newResult(q coordinator.Query, parametric bool, p *packer) *result {
 	r := &result{
-		srv: s, query: q, slug: newSlug(), parametric: parametric, packer: p, next: 1,
+		srv: s, id: q.ID(), slug: newSlug(), parametric: parametric, packer: p, next: 1,
 		turn: make(chan struct{}, 1), changed: make(chan struct{}, 1), space: make(chan struct{}, 1),
 		target: s.cfg.Limits.PageBytes,
 	}
+	r.live.Store(&q)
 	r.timer = time.AfterFunc(r.keep(), r.retire)
 	s.mu.Lock()
-	s.results[q.ID()] = r
+	s.results[r.id] = r
 	s.mu.Unlock()
-	go r.fill(s.ctx)
+	go r.fill(s.ctx, q)
 	return r
 }
 
@@ -89,17 +92,45 @@ func (r *result) retire() {
 		r.timer.Reset(r.keep())
 		return
 	}
-	r.srv.mu.Lock()
-	delete(r.srv.results, r.query.ID())
-	r.srv.mu.Unlock()
+	r.srv.forget(r)
 	r.mu.Lock()
 	r.drop()
 	r.mu.Unlock()
 }
 
+// query returns the query, or what is left of it once it has been read.
+func (r *result) query() coordinator.Query { return *r.live.Load() }
+
+// spent stands for a query that has been read, so that keeping its last page
+// does not keep its plan.
+type spent struct {
+	coordinator.Query
+	id plan.QueryID
+}
+
+// ID names the query.
+func (s spent) ID() plan.QueryID { return s.id }
+
+// Touch does nothing: the query has ended.
+func (s spent) Touch() {}
+
+// Cancel does nothing: the query has ended.
+func (s spent) Cancel(*qerr.Error) {}
+
+// spend lets go of all but the last page, which is kept while there is room.
+func (r *result) spend(p *page) {
+	var q coordinator.Query = spent{id: r.id}
+	r.live.Store(&q)
+	r.read.Store(true)
+	r.mu.Lock()
+	r.columns = nil
+	r.mu.Unlock()
+	r.srv.keep(r, int64(p.size()))
+}
+
 // touch says that the client is there.
 func (r *result) touch() {
-	r.query.Touch()
+	r.query().Touch()
 	r.timer.Reset(r.keep())
 }
 
@@ -118,8 +149,8 @@ func (r *result) drop() {
 }
 
 // fill writes the query's rows into the buffer until it ends.
-func (r *result) fill(ctx context.Context) {
-	err := r.pull(ctx)
+func (r *result) fill(ctx context.Context, q coordinator.Query) {
+	err := r.pull(ctx, q)
 	r.mu.Lock()
 	r.ended = true
 	if err != nil && !r.partial && r.err == nil {
@@ -135,7 +166,7 @@ func (r *result) fill(ctx context.Context) {
 // fail ends the query for its client at once: it need not wait until all nodes
 // have let go of it. It does nothing once the query has ended.
 func (r *result) fail(err *qerr.Error) {
-	r.query.Cancel(err)
+	r.query().Cancel(err)
 	r.mu.Lock()
 	if !r.ended {
 		r.ended, r.err = true, err
@@ -146,8 +177,8 @@ func (r *result) fail(err *qerr.Error) {
 	wake(r.space)
 }
 
-func (r *result) pull(ctx context.Context) error {
-	columns, err := r.query.Columns(ctx)
+func (r *result) pull(ctx context.Context, q coordinator.Query) error {
+	columns, err := q.Columns(ctx)
 	r.mu.Lock()
 	r.columns, r.known = columns, err == nil
 	r.mu.Unlock()
@@ -160,24 +191,24 @@ func (r *result) pull(ctx context.Context) error {
 	}
 	enc := newEncoder(ts, r.parametric)
 	for {
-		b, err := r.query.Next(ctx)
+		b, err := q.Next(ctx)
 		if err != nil || b == nil {
 			return err
 		}
-		if err := r.add(ctx, enc, b); err != nil {
+		if err := r.add(ctx, q, enc, b); err != nil {
 			return err
 		}
 	}
 }
 
 // add writes a batch into the buffer, waiting for space as often as it must.
-func (r *result) add(ctx context.Context, enc *encoder, b *vector.Batch) error {
+func (r *result) add(ctx context.Context, q coordinator.Query, enc *encoder, b *vector.Batch) error {
 	if err := b.Load(); err != nil {
 		return err
 	}
 	enc.bind(b)
 	for from, n := 0, b.Rows(); from < n; {
-		if err := r.await(ctx); err != nil {
+		if err := r.await(ctx, q); err != nil {
 			return err
 		}
 		to := min(from+chunkRows, n)
@@ -214,7 +245,7 @@ func (r *result) noteCount(b *vector.Batch) {
 }
 
 // await waits until the buffer is less than a page.
-func (r *result) await(ctx context.Context) error {
+func (r *result) await(ctx context.Context, q coordinator.Query) error {
 	for {
 		r.mu.Lock()
 		full, stop := len(r.rows.json) >= r.target, r.partial || r.err != nil
@@ -228,9 +259,9 @@ func (r *result) await(ctx context.Context) error {
 		wake(r.changed)
 		select {
 		case <-r.space:
-		case <-r.query.Done():
+		case <-q.Done():
 			// A query only ends with its last batch still borrowed when it fails.
-			if info := r.query.Info(); info.Error != nil {
+			if info := q.Info(); info.Error != nil {
 				return info.Error
 			}
 			select {
@@ -278,7 +309,9 @@ func (r *result) fetch(ctx context.Context, token int64, base string) (*page, er
 		return nil, err
 	}
 	r.page, r.next = p, token+1
-	r.read.Store(p.last)
+	if p.last {
+		r.spend(p)
+	}
 	return p, nil
 }
 
@@ -347,7 +380,7 @@ func (r *result) stopEarly() {
 	r.mu.Unlock()
 	wake(r.changed)
 	wake(r.space)
-	r.query.Cancel(qerr.New(qerr.UserCanceled, "The client has enough rows"))
+	r.query().Cancel(qerr.New(qerr.UserCanceled, "The client has enough rows"))
 }
 
 // page is an answer that can be given again.

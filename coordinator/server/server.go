@@ -67,8 +67,10 @@ type Limits struct {
 	// BufferBytes is the memory for rows that clients have not yet taken, over
 	// all queries; pages stay small when it runs short.
 	BufferBytes int64
-	// Keep is how long an ended statement's last page can be asked for again.
-	Keep time.Duration
+	// Keep is how long an ended statement's last page can be asked for again,
+	// KeepBytes the memory for such pages.
+	Keep      time.Duration
+	KeepBytes int64
 	// ClientTimeout is how long rows wait for a client that does not ask for
 	// them; the coordinator's.
 	ClientTimeout time.Duration
@@ -76,8 +78,8 @@ type Limits struct {
 
 // DefaultLimits are fit for a node with a few GB.
 var DefaultLimits = Limits{
-	MaxBody: 16 << 20, LongPoll: time.Second, Linger: 20 * time.Millisecond,
-	PageBytes: 1 << 20, MaxPageBytes: 16 << 20, BufferBytes: 256 << 20, Keep: time.Minute, ClientTimeout: 5 * time.Minute,
+	MaxBody: 16 << 20, LongPoll: time.Second, Linger: 100 * time.Millisecond,
+	PageBytes: 1 << 20, MaxPageBytes: 16 << 20, BufferBytes: 256 << 20, Keep: time.Minute, KeepBytes: 32 << 20, ClientTimeout: 5 * time.Minute,
 }
 
 // Config is what a server is made of.
@@ -117,6 +119,14 @@ type Server struct {
 
 	mu      sync.Mutex
 	results map[plan.QueryID]*result
+	// kept are the results that have been read, oldest first.
+	kept      []keptResult
+	keptBytes int64
+}
+
+type keptResult struct {
+	*result
+	bytes int64
 }
 
 // New makes a server. It fails if its metrics are registered already.
@@ -142,6 +152,7 @@ func (l Limits) orDefault() Limits {
 	orDefault(&l.MaxPageBytes, d.MaxPageBytes)
 	orDefault(&l.BufferBytes, d.BufferBytes)
 	orDefault(&l.Keep, d.Keep)
+	orDefault(&l.KeepBytes, d.KeepBytes)
 	orDefault(&l.ClientTimeout, d.ClientTimeout)
 	return l
 }
@@ -178,6 +189,42 @@ func (s *Server) Close() {
 	for id, r := range s.results {
 		r.timer.Stop()
 		delete(s.results, id)
+	}
+}
+
+// resultBytes is about what a result takes besides its page.
+const resultBytes = 4 << 10
+
+// keep notes a result that has been read, and drops the oldest such ones that
+// there is no room for.
+func (s *Server) keep(r *result, size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = append(s.kept, keptResult{r, size + resultBytes})
+	s.keptBytes += size + resultBytes
+	for s.keptBytes > s.cfg.Limits.KeepBytes && len(s.kept) > 1 {
+		s.kept[0].timer.Stop()
+		delete(s.results, s.kept[0].id)
+		s.shift()
+	}
+}
+
+// forget drops a result whose time is up.
+func (s *Server) forget(r *result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.results, r.id)
+	for len(s.kept) > 0 && s.results[s.kept[0].id] == nil {
+		s.shift()
+	}
+}
+
+// shift takes the oldest kept result off the list. The caller holds mu.
+func (s *Server) shift() {
+	s.keptBytes -= s.kept[0].bytes
+	s.kept[0] = keptResult{}
+	if s.kept = s.kept[1:]; len(s.kept) == 0 {
+		s.kept = nil
 	}
 }
 
