@@ -62,6 +62,9 @@ type Query interface {
 	// call. The error is the query's failure or ctx's end; after the latter
 	// Next may be called again.
 	Next(ctx context.Context) (*vector.Batch, error)
+	// Release gives the batch of the last Next back before the next call, so
+	// that the query goes on computing. A reader that stops early calls it too.
+	Release()
 	// Effects says what the client's session must change; complete once the
 	// columns are known.
 	Effects() *Effects

@@ -168,19 +168,23 @@ func (q *activeQuery) deliver(b *vector.Batch) error {
 	case <-q.more:
 		return nil
 	case <-q.ctx.Done():
-		return context.Cause(q.ctx)
 	}
+	// The reader may be looking at the batch at this moment, so its memory
+	// stays until the reader is done with it, or has surely gone.
+	select {
+	case <-q.more:
+	case <-time.After(readerGrace):
+	}
+	return context.Cause(q.ctx)
 }
+
+// readerGrace is how long a canceled query waits for its reader to give the
+// last batch back.
+const readerGrace = 500 * time.Millisecond
 
 // Next returns the next rows; see Query.
 func (q *activeQuery) Next(ctx context.Context) (*vector.Batch, error) {
-	if q.taken {
-		q.taken = false
-		select {
-		case q.more <- struct{}{}:
-		case <-q.done:
-		}
-	}
+	q.Release()
 	select {
 	case b := <-q.offer:
 		q.taken = true
@@ -189,6 +193,18 @@ func (q *activeQuery) Next(ctx context.Context) (*vector.Batch, error) {
 		return nil, q.failure()
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// Release gives the last batch back; see Query.
+func (q *activeQuery) Release() {
+	if !q.taken {
+		return
+	}
+	q.taken = false
+	select {
+	case q.more <- struct{}{}:
+	case <-q.done:
 	}
 }
 

@@ -35,7 +35,7 @@ func (e *fakeEngine) Submit(r coordinator.Request) coordinator.Query {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := &fakeQuery{
-		id: plan.QueryID(fmt.Sprintf("q_%05d", len(e.queries))), req: r, done: make(chan struct{}), rows: make(chan *vector.Batch),
+		id: plan.QueryID(fmt.Sprintf("q_%05d", len(e.queries))), req: r, done: make(chan struct{}), rows: make(chan *vector.Batch), back: make(chan struct{}),
 		ready: make(chan struct{}), state: coordinator.Queued, account: e.account,
 	}
 	e.queries = append(e.queries, q)
@@ -82,6 +82,8 @@ type fakeQuery struct {
 	done    chan struct{}
 	ready   chan struct{}
 	rows    chan *vector.Batch
+	back    chan struct{}
+	taken   bool
 
 	mu      sync.Mutex
 	state   coordinator.State
@@ -163,17 +165,15 @@ func (q *fakeQuery) offer(at, n int) bool {
 	return q.send(&vector.Batch{N: n, Cols: []*vector.Vector{b.Vector()}})
 }
 
-// send hands a batch over and waits until it is no longer borrowed, which the
-// next call of Next says by receiving once more.
+// send hands a batch over and waits until it has been given back.
 func (q *fakeQuery) send(b *vector.Batch) bool {
-	for _, item := range []*vector.Batch{b, nil} {
-		select {
-		case q.rows <- item:
-		case <-q.done:
-			return false
-		}
+	select {
+	case q.rows <- b:
+		<-q.back
+		return true
+	case <-q.done:
+		return false
 	}
-	return true
 }
 
 func (q *fakeQuery) end(err *qerr.Error) {
@@ -220,20 +220,26 @@ func (q *fakeQuery) Columns(ctx context.Context) ([]coordinator.ResultColumn, er
 }
 
 func (q *fakeQuery) Next(ctx context.Context) (*vector.Batch, error) {
-	for {
-		select {
-		case b := <-q.rows:
-			if b != nil {
-				return b, nil
-			}
-		case <-q.done:
-			if q.err != nil {
-				return nil, q.err
-			}
-			return nil, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	q.Release()
+	select {
+	case b := <-q.rows:
+		q.taken = true
+		return b, nil
+	case <-q.done:
+		if q.err != nil {
+			return nil, q.err
 		}
+		return nil, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Release must come for each batch: the fake waits for it even if canceled.
+func (q *fakeQuery) Release() {
+	if q.taken {
+		q.taken = false
+		q.back <- struct{}{}
 	}
 }
 

@@ -17,8 +17,7 @@ import (
 	"github.com/tuttidb/tutti/sql/types"
 )
 
-// chunkRows is how many rows are written between two looks at the buffer's
-// size.
+// chunkRows is how many rows are written under the lock at a time.
 const chunkRows = 512
 
 // errGone is the answer to a token whose page is no longer kept.
@@ -191,45 +190,52 @@ func (r *result) pull(ctx context.Context, q coordinator.Query) error {
 	}
 	enc := newEncoder(ts, r.parametric)
 	for {
+		if err := r.await(ctx, q); err != nil {
+			return err
+		}
 		b, err := q.Next(ctx)
 		if err != nil || b == nil {
 			return err
 		}
-		if err := r.add(ctx, q, enc, b); err != nil {
+		err = r.add(enc, b)
+		q.Release() // the query computes the next rows while these wait for a page
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// add writes a batch into the buffer, waiting for space as often as it must.
-func (r *result) add(ctx context.Context, q coordinator.Query, enc *encoder, b *vector.Batch) error {
+// add writes a batch into the buffer.
+func (r *result) add(enc *encoder, b *vector.Batch) error {
 	if err := b.Load(); err != nil {
 		return err
 	}
 	enc.bind(b)
-	for from, n := 0, b.Rows(); from < n; {
-		if err := r.await(ctx, q); err != nil {
-			return err
-		}
-		to := min(from+chunkRows, n)
-		r.mu.Lock()
-		if r.partial || r.err != nil { // since await looked
-			r.mu.Unlock()
+	for from, n := 0, b.Rows(); from < n; from += chunkRows {
+		if !r.write(enc, b, from, min(from+chunkRows, n)) {
 			return errPartial
 		}
-		if r.rows.n == 0 {
-			r.rows.since = r.srv.cfg.Clock.Now()
-		}
-		before := len(r.rows.json)
-		r.rows.json = enc.rows(r.rows.json, b, from, to, r.rows.n == 0)
-		r.rows.n += int64(to - from)
-		r.srv.buffered.Add(int64(len(r.rows.json) - before))
-		r.mu.Unlock()
-		from = to
 	}
 	r.noteCount(b)
 	wake(r.changed)
 	return nil
+}
+
+// write writes some rows; false if nobody wants them any more.
+func (r *result) write(enc *encoder, b *vector.Batch, from, to int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.partial || r.err != nil {
+		return false
+	}
+	if r.rows.n == 0 {
+		r.rows.since = r.srv.cfg.Clock.Now()
+	}
+	before := len(r.rows.json)
+	r.rows.json = enc.rows(r.rows.json, b, from, to, r.rows.n == 0)
+	r.rows.n += int64(to - from)
+	r.srv.buffered.Add(int64(len(r.rows.json) - before))
+	return true
 }
 
 // noteCount remembers the number that a statement which writes returns as its
@@ -260,7 +266,6 @@ func (r *result) await(ctx context.Context, q coordinator.Query) error {
 		select {
 		case <-r.space:
 		case <-q.Done():
-			// A query only ends with its last batch still borrowed when it fails.
 			if info := q.Info(); info.Error != nil {
 				return info.Error
 			}
