@@ -77,6 +77,10 @@ func (p *Probe) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 	}
 	for !p.ended {
+		// One batch may have answers without end, all of them filtered out.
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if p.batch == nil {
 			b, err := p.in.Next(ctx)
 			if err != nil {
