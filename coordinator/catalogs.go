@@ -4,15 +4,11 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/internal/qerr"
 )
-
-// informationSchema is the schema that every catalog has.
-const informationSchema = "information_schema"
 
 // Catalogs are the named connectors of a process. They answer for the
 // analyzer (which tables are there), the optimizer and local execution. It is
@@ -26,21 +22,20 @@ type catalog struct {
 	conn connectors.Connector
 	// kind is the connector's name, as in the catalog's definition.
 	kind string
-	// schema serves information_schema; nil if the binary supplied none.
-	schema connectors.Connector
 }
 
 // NewCatalogs returns no catalogs.
 func NewCatalogs() *Catalogs { return &Catalogs{byID: map[string]*catalog{}} }
 
-// Add names a connector. information serves the catalog's information_schema.
-func (c *Catalogs) Add(name, kind string, conn, information connectors.Connector) error {
+// Add names a connector of a kind. Whoever wants an information_schema in the
+// catalog wraps the connector in one that has it.
+func (c *Catalogs) Add(name, kind string, conn connectors.Connector) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.byID[name]; ok {
 		return qerr.New(qerr.AlreadyExists, "Catalog '%s' already exists", name)
 	}
-	c.byID[name] = &catalog{conn: conn, kind: kind, schema: information}
+	c.byID[name] = &catalog{conn: conn, kind: kind}
 	return nil
 }
 
@@ -65,19 +60,11 @@ func (c *Catalogs) get(name string) *catalog {
 	return c.byID[name]
 }
 
-// informationSuffix marks the name under which plans refer to the connector
-// of a catalog's information_schema.
-const informationSuffix = "$" + informationSchema
-
 // Connector returns a catalog's connector, for planning and execution.
 func (c *Catalogs) Connector(_ context.Context, name string) (connectors.Connector, error) {
-	base, isInformation := strings.CutSuffix(name, informationSuffix)
-	k := c.get(base)
-	switch {
-	case k == nil:
-		return nil, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", base)
-	case isInformation:
-		return k.schema, nil
+	k := c.get(name)
+	if k == nil {
+		return nil, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", name)
 	}
 	return k.conn, nil
 }
@@ -93,9 +80,6 @@ func (c *Catalogs) SchemaExists(ctx context.Context, name, schema string) (bool,
 	if k == nil {
 		return false, nil
 	}
-	if schema == informationSchema && k.schema != nil {
-		return true, nil
-	}
 	list, err := k.conn.Schemas(ctx)
 	if err != nil || slices.Contains(list, schema) {
 		return err == nil, err
@@ -104,32 +88,20 @@ func (c *Catalogs) SchemaExists(ctx context.Context, name, schema string) (bool,
 	return len(tables) > 0, err
 }
 
-// Schemas lists a catalog's schemas, information_schema included, sorted.
+// Schemas lists a catalog's schemas, sorted.
 func (c *Catalogs) Schemas(ctx context.Context, name string) ([]string, error) {
 	k := c.get(name)
 	if k == nil {
 		return nil, nil
 	}
-	list, err := k.conn.Schemas(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list = slices.Clone(list)
-	if k.schema != nil && !slices.Contains(list, informationSchema) {
-		list = append(list, informationSchema)
-		slices.Sort(list)
-	}
-	return list, nil
+	return k.conn.Schemas(ctx)
 }
 
 // Tables lists the tables of a schema, sorted.
 func (c *Catalogs) Tables(ctx context.Context, name, schema string) ([]string, error) {
 	k := c.get(name)
-	switch {
-	case k == nil:
+	if k == nil {
 		return nil, nil
-	case schema == informationSchema && k.schema != nil:
-		return k.schema.Tables(ctx, schema)
 	}
 	return k.conn.Tables(ctx, schema)
 }
@@ -137,11 +109,8 @@ func (c *Catalogs) Tables(ctx context.Context, name, schema string) ([]string, e
 // Table describes a table; nil if there is none.
 func (c *Catalogs) Table(ctx context.Context, name, schema, table string) (*connectors.Table, error) {
 	k := c.get(name)
-	switch {
-	case k == nil:
+	if k == nil {
 		return nil, nil
-	case schema == informationSchema && k.schema != nil:
-		return k.schema.Table(ctx, schema, table)
 	}
 	return k.conn.Table(ctx, schema, table)
 }

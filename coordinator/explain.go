@@ -134,8 +134,7 @@ func (q *activeQuery) describe(name string) (*analyzer.Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := analyzer.New(q.ctx, q.c.deps.Catalogs, q.session(nil), &analyzer.Allocator{})
-	return a.Describe(stmt)
+	return q.analyzer().Describe(stmt)
 }
 
 func (q *activeQuery) describeInput(s *ast.DescribeInput) error {

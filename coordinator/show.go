@@ -9,6 +9,7 @@ import (
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/sql/analyzer"
 	"github.com/tuttidb/tutti/sql/ast"
 	"github.com/tuttidb/tutti/sql/function"
 	"github.com/tuttidb/tutti/sql/types"
@@ -103,15 +104,9 @@ func (q *activeQuery) showNames(column ResultColumn, names []string, like *ast.L
 }
 
 func (q *activeQuery) showSchemas(s *ast.ShowSchemas) error {
-	catalog := q.req.Session.Catalog
-	if s.Catalog != nil {
-		catalog = s.Catalog.Fold()
-	}
-	if catalog == "" {
-		return qerr.At(qerr.MissingCatalogName, s.Pos(), "Catalog must be specified when session catalog is not set")
-	}
-	if ok, err := q.c.deps.Catalogs.CatalogExists(q.ctx, catalog); err != nil || !ok {
-		return orError(err, qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", catalog))
+	catalog, err := q.analyzer().CatalogName(s.Catalog, qerr.Pos{}) // without a position, as Trino
+	if err != nil {
+		return err
 	}
 	list, err := q.c.deps.Catalogs.Schemas(q.ctx, catalog)
 	if err != nil {
@@ -121,27 +116,11 @@ func (q *activeQuery) showSchemas(s *ast.ShowSchemas) error {
 }
 
 func (q *activeQuery) showTables(s *ast.ShowTables) error {
-	catalog, schema := q.req.Session.Catalog, q.req.Session.Schema
-	if s.Schema != nil {
-		parts := s.Schema.Fold()
-		schema = parts[len(parts)-1]
-		if len(parts) > 1 {
-			catalog = parts[0]
-		}
+	n, err := q.analyzer().Schema(s.Schema, s.Pos())
+	if err != nil {
+		return err
 	}
-	switch {
-	case catalog == "":
-		return qerr.At(qerr.MissingCatalogName, s.Pos(), "Catalog must be specified when session catalog is not set")
-	case schema == "":
-		return qerr.At(qerr.MissingSchemaName, s.Pos(), "Schema must be specified when session schema is not set")
-	}
-	if ok, err := q.c.deps.Catalogs.CatalogExists(q.ctx, catalog); err != nil || !ok {
-		return orError(err, qerr.At(qerr.CatalogNotFound, s.Pos(), "Catalog '%s' not found", catalog))
-	}
-	if ok, err := q.c.deps.Catalogs.SchemaExists(q.ctx, catalog, schema); err != nil || !ok {
-		return orError(err, qerr.At(qerr.SchemaNotFound, s.Pos(), "Schema '%s' does not exist", schema))
-	}
-	list, err := q.c.deps.Catalogs.Tables(q.ctx, catalog, schema)
+	list, err := q.c.deps.Catalogs.Tables(q.ctx, n.Catalog, n.Schema)
 	if err != nil {
 		return err
 	}
@@ -149,7 +128,7 @@ func (q *activeQuery) showTables(s *ast.ShowTables) error {
 }
 
 func (q *activeQuery) showColumns(s *ast.ShowColumns) error {
-	_, t, err := q.resolve(s.Table, s.Pos())
+	_, t, err := q.analyzer().Table(s.Table, s.Pos())
 	if err != nil {
 		return err
 	}
@@ -204,26 +183,25 @@ func (q *activeQuery) showSession(s *ast.ShowSession) error {
 func (q *activeQuery) showCreate(s *ast.ShowCreate) error {
 	switch s.Kind {
 	case ast.ObjectTable:
-		n, t, err := q.resolve(s.Name, s.Pos())
+		n, t, err := q.analyzer().Table(s.Name, s.Pos())
 		if err != nil {
 			return err
 		}
 		return q.answer(textColumns("Create Table"), [][]any{{createTableText(n, t)}})
 	case ast.ObjectSchema:
-		parts := s.Name.Fold()
-		catalog := q.req.Session.Catalog
-		if len(parts) > 1 {
-			catalog = parts[0]
+		n, err := q.analyzer().Schema(s.Name, s.Pos())
+		if err != nil {
+			return err
 		}
-		return q.answer(textColumns("Create Schema"), [][]any{{"CREATE SCHEMA " + catalog + "." + parts[len(parts)-1]}})
+		return q.answer(textColumns("Create Schema"), [][]any{{"CREATE SCHEMA " + n.String()}})
 	}
 	return qerr.NotSupported(s.Pos(), "SHOW CREATE %s", s.Kind)
 }
 
 // createTableText is the statement that would make the table.
-func createTableText(n tableName, t *connectors.Table) string {
+func createTableText(n analyzer.TableName, t *connectors.Table) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "CREATE TABLE %s.%s.%s (\n", ast.QuoteIdentifier(n.catalog), ast.QuoteIdentifier(n.schema), ast.QuoteIdentifier(n.table))
+	fmt.Fprintf(&b, "CREATE TABLE %s.%s.%s (\n", ast.QuoteIdentifier(n.Catalog), ast.QuoteIdentifier(n.Schema), ast.QuoteIdentifier(n.Table))
 	first := true
 	for _, c := range t.Columns {
 		if c.Hidden {
@@ -252,11 +230,11 @@ func (q *activeQuery) showStats(s *ast.ShowStats) error {
 	if s.Table == nil {
 		return qerr.NotSupported(s.Pos(), "SHOW STATS FOR (query)")
 	}
-	n, t, err := q.resolve(s.Table, s.Pos())
+	n, t, err := q.analyzer().Table(s.Table, s.Pos())
 	if err != nil {
 		return err
 	}
-	conn, err := q.c.deps.Catalogs.Connector(q.ctx, n.catalog)
+	conn, err := q.c.deps.Catalogs.Connector(q.ctx, n.Catalog)
 	if err != nil {
 		return err
 	}

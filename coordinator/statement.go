@@ -71,25 +71,14 @@ func (q *activeQuery) control(updateType string, change func(*Effects)) error {
 }
 
 func (q *activeQuery) use(s *ast.Use) error {
-	catalog := q.req.Session.Catalog
-	if s.Catalog != nil {
-		catalog = s.Catalog.Fold()
-	}
-	if catalog == "" {
-		return qerr.At(qerr.MissingCatalogName, s.Pos(), "Catalog must be specified when session catalog is not set")
-	}
-	if ok, err := q.c.deps.Catalogs.CatalogExists(q.ctx, catalog); err != nil || !ok {
-		if err == nil {
-			err = qerr.New(qerr.CatalogNotFound, "Catalog '%s' not found", catalog)
-		}
+	a := q.analyzer()
+	catalog, err := a.CatalogName(s.Catalog, qerr.Pos{}) // without a position, as Trino
+	if err != nil {
 		return err
 	}
 	schema := s.Schema.Fold()
 	if ok, err := q.c.deps.Catalogs.SchemaExists(q.ctx, catalog, schema); err != nil || !ok {
-		if err == nil {
-			err = qerr.New(qerr.NotFound, "Schema does not exist: %s.%s", catalog, schema)
-		}
-		return err
+		return orError(err, qerr.New(qerr.NotFound, "Schema does not exist: %s.%s%s", catalog, schema, a.SuggestSchema(catalog, schema)))
 	}
 	return q.control("USE", func(e *Effects) {
 		e.SetSchema = schema
@@ -118,8 +107,7 @@ func (q *activeQuery) setSession(s *ast.SetSession) error {
 
 // constant computes an expression without columns.
 func (q *activeQuery) constant(e ast.Expression) (*expr.Const, error) {
-	a := analyzer.New(q.ctx, q.c.deps.Catalogs, q.session(nil), &analyzer.Allocator{})
-	bound, err := a.Constant(e)
+	bound, err := q.analyzer().Constant(e)
 	if err != nil {
 		return nil, err
 	}

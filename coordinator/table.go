@@ -13,48 +13,10 @@ import (
 	"github.com/tuttidb/tutti/sql/types"
 )
 
-// tableName is a fully qualified name in lower case.
-type tableName struct{ catalog, schema, table string }
-
-func (n tableName) String() string { return n.catalog + "." + n.schema + "." + n.table }
-
-// qualify completes a table's name from the session.
-func (q *activeQuery) qualify(name *ast.QualifiedName, pos qerr.Pos) (tableName, error) {
-	parts := []string{q.req.Session.Catalog, q.req.Session.Schema, ""}
-	given := name.Fold()
-	if len(given) > 3 {
-		return tableName{}, qerr.At(qerr.SyntaxError, pos, "Too many dots in table name: %s", name)
-	}
-	for i, p := range given {
-		parts[3-len(given)+i] = p
-	}
-	if parts[0] == "" {
-		return tableName{}, qerr.At(qerr.MissingCatalogName, pos, "Catalog must be specified when session catalog is not set")
-	}
-	if parts[1] == "" {
-		return tableName{}, qerr.At(qerr.MissingSchemaName, pos, "Schema must be specified when session schema is not set")
-	}
-	return tableName{parts[0], parts[1], parts[2]}, nil
-}
-
-// resolve finds a table, or says in Trino's words what is missing.
-func (q *activeQuery) resolve(name *ast.QualifiedName, pos qerr.Pos) (tableName, *connectors.Table, error) {
-	n, err := q.qualify(name, pos)
-	if err != nil {
-		return n, nil, err
-	}
-	cats := q.c.deps.Catalogs
-	if ok, err := cats.CatalogExists(q.ctx, n.catalog); err != nil || !ok {
-		return n, nil, orError(err, qerr.At(qerr.CatalogNotFound, pos, "Catalog '%s' not found", n.catalog))
-	}
-	if ok, err := cats.SchemaExists(q.ctx, n.catalog, n.schema); err != nil || !ok {
-		return n, nil, orError(err, qerr.At(qerr.SchemaNotFound, pos, "Schema '%s' does not exist", n.schema))
-	}
-	t, err := cats.Table(q.ctx, n.catalog, n.schema, n.table)
-	if err != nil || t == nil {
-		return n, nil, orError(err, qerr.At(qerr.TableNotFound, pos, "Table '%s' does not exist", n))
-	}
-	return n, t, nil
+// analyzer returns the one that completes and finds names for statements that
+// are no queries.
+func (q *activeQuery) analyzer() *analyzer.Analyzer {
+	return analyzer.New(q.ctx, q.c.deps.Catalogs, q.session(nil), &analyzer.Allocator{})
 }
 
 // orError returns err, or other if there is none.
@@ -66,15 +28,19 @@ func orError(err error, other *qerr.Error) error {
 }
 
 func (q *activeQuery) createTable(s *ast.CreateTable) error {
-	n, err := q.qualify(s.Name, s.Pos())
+	a := q.analyzer()
+	n, err := a.TableName(s.Name, s.Pos())
 	if err != nil {
 		return err
 	}
-	w, err := q.c.deps.Catalogs.Writer(n.catalog)
+	if err := a.CatalogExists(n.Catalog, s.Pos()); err != nil {
+		return err
+	}
+	w, err := q.c.deps.Catalogs.Writer(n.Catalog)
 	if err != nil {
 		return err
 	}
-	if existing, err := q.c.deps.Catalogs.Table(q.ctx, n.catalog, n.schema, n.table); err != nil || existing != nil {
+	if existing, err := q.c.deps.Catalogs.Table(q.ctx, n.Catalog, n.Schema, n.Table); err != nil || existing != nil {
 		if err == nil && s.IfNotExists {
 			return q.control("CREATE TABLE", nil)
 		}
@@ -84,7 +50,7 @@ func (q *activeQuery) createTable(s *ast.CreateTable) error {
 	if err != nil {
 		return err
 	}
-	if err := w.CreateTable(q.ctx, n.schema, n.table, columns); err != nil {
+	if err := w.CreateTable(q.ctx, n.Schema, n.Table, columns); err != nil {
 		return err
 	}
 	return q.control("CREATE TABLE", nil)
@@ -109,14 +75,14 @@ func columnsOf(s *ast.CreateTable) (out []connectors.Column, err error) {
 }
 
 func (q *activeQuery) dropTable(s *ast.DropTable) error {
-	n, t, err := q.resolve(s.Name, s.Pos())
+	n, t, err := q.analyzer().Table(s.Name, s.Pos())
 	if err != nil {
-		if s.IfExists && (qerr.Is(err, qerr.TableNotFound) || qerr.Is(err, qerr.SchemaNotFound)) {
+		if s.IfExists && (qerr.Is(err, qerr.TableNotFound) || qerr.Is(err, qerr.SchemaNotFound) || qerr.Is(err, qerr.CatalogNotFound)) {
 			return q.control("DROP TABLE", nil)
 		}
 		return err
 	}
-	w, err := q.c.deps.Catalogs.Writer(n.catalog)
+	w, err := q.c.deps.Catalogs.Writer(n.Catalog)
 	if err != nil {
 		return err
 	}

@@ -42,12 +42,12 @@ func newFront(p *process, id string, cluster coordinator.Executor, nodes func() 
 		if err != nil {
 			return nil, usage(err)
 		}
-		if err := f.catalogs.Add(def.Name, def.Connector, system.InformationSchema(def.Name, conn), nil); err != nil {
+		if err := f.catalogs.Add(def.Name, def.Connector, system.InformationSchema(def.Name, conn)); err != nil {
 			return nil, usage(err)
 		}
 	}
 	view := engine.SystemView{Coordinator: func() *coordinator.Coordinator { return f.coordinator }}
-	if err := f.catalogs.Add("system", "system", system.InformationSchema("system", system.New(f.catalogs, view)), nil); err != nil {
+	if err := f.catalogs.Add("system", "system", system.InformationSchema("system", system.New(f.catalogs, view))); err != nil {
 		return nil, usage(fmt.Errorf("the catalog name system is taken: %w", err))
 	}
 	f.coordinator = coordinator.New(coordinator.Deps{

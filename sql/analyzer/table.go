@@ -52,9 +52,9 @@ func (a *Analyzer) qualify(name *ast.QualifiedName, pos qerr.Pos) (tableName, er
 	}
 	switch {
 	case n.schema == "":
-		return n, qerr.At(qerr.MissingSchemaName, pos, "Schema must be specified when session schema is not set")
+		return n, missingSchema(pos)
 	case n.catalog == "":
-		return n, qerr.At(qerr.MissingCatalogName, pos, "Catalog must be specified when session catalog is not set")
+		return n, missingCatalog(pos)
 	}
 	return n, nil
 }
@@ -147,12 +147,8 @@ func (a *Analyzer) find(n tableName, pos qerr.Pos) (fileTable, error) {
 
 // existing asks the catalog for a table; nil if there is none.
 func (a *Analyzer) existing(n tableName, pos qerr.Pos) (*connectors.Table, error) {
-	ok, err := a.catalog.CatalogExists(a.ctx, n.catalog)
-	if err != nil {
-		return nil, at(pos, err)
-	}
-	if !ok {
-		return nil, qerr.At(qerr.CatalogNotFound, pos, "Catalog '%s' not found%s", n.catalog, a.suggest(n.catalog, "", ""))
+	if err := a.CatalogExists(n.catalog, pos); err != nil {
+		return nil, err
 	}
 	t, err := a.catalog.Table(a.ctx, n.catalog, n.schema, n.table)
 	if err != nil {
@@ -163,12 +159,8 @@ func (a *Analyzer) existing(n tableName, pos qerr.Pos) (*connectors.Table, error
 
 // noTable says whether the schema or the table is missing.
 func (a *Analyzer) noTable(n tableName, pos qerr.Pos) error {
-	ok, err := a.catalog.SchemaExists(a.ctx, n.catalog, n.schema)
-	if err != nil {
-		return at(pos, err)
-	}
-	if !ok {
-		return qerr.At(qerr.SchemaNotFound, pos, "Schema '%s' does not exist%s", n.schema, a.suggest(n.schema, n.catalog, ""))
+	if err := a.schemaExists(n.catalog, n.schema, pos); err != nil {
+		return err
 	}
 	return qerr.At(qerr.TableNotFound, pos, "Table '%s' does not exist%s", n, a.suggest(n.table, n.catalog, n.schema))
 }

@@ -52,7 +52,7 @@ func start(t testing.TB, tables []*Table) *tutti {
 		t.Fatal(err)
 	}
 	catalogs := coordinator.NewCatalogs()
-	if err := errors.Join(catalogs.Add("lake", "lake", files, nil), catalogs.Add("mem", "memory", memory.New(u.account), nil)); err != nil {
+	if err := errors.Join(catalogs.Add("lake", "lake", files), catalogs.Add("mem", "memory", memory.New(u.account))); err != nil {
 		t.Fatal(err)
 	}
 	u.c = coordinator.New(coordinator.Deps{

@@ -87,11 +87,11 @@ func newCatalogs(tables *memory.Connector) (*coordinator.Catalogs, error) {
 		{"tpchstd", "tpch", standard},
 		{"memory", "memory", tables},
 	} {
-		if err := catalogs.Add(c.name, c.kind, system.InformationSchema(c.name, c.conn), nil); err != nil {
+		if err := catalogs.Add(c.name, c.kind, system.InformationSchema(c.name, c.conn)); err != nil {
 			return nil, fmt.Errorf("catalog %s: %w", c.name, err)
 		}
 	}
-	return catalogs, catalogs.Add("system", "system", system.InformationSchema("system", system.New(catalogs, nothing{})), nil)
+	return catalogs, catalogs.Add("system", "system", system.InformationSchema("system", system.New(catalogs, nothing{})))
 }
 
 // nothing is a cluster that the tables of system.runtime have nothing to tell
