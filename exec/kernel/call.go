@@ -124,8 +124,7 @@ type callNode struct {
 	vals     []*vector.Vector
 	flat     []*slot
 	narrow   rowBuf
-	entries  rowBuf
-	marks    vector.Bitmap
+	used     referred
 	both     vector.Bitmap
 	dict     vector.Vector
 	dictNull vector.Bitmap
@@ -278,15 +277,15 @@ func selectBits(set vector.Bitmap, sel []int32, n int, dst []int32) []int32 {
 
 // viaDict evaluates the kernel on the entries of the k-th argument's
 // dictionary, all other arguments being constant. Entries that no row refers
-// to are left out where they could raise an error.
+// to are left out where they could raise an error or be no values at all.
 func (n *callNode) viaDict(k, size int, sel []int32) (*vector.Vector, error) {
 	v := n.vals[k]
 	if v.Base.N == 0 {
 		return n.null(size)
 	}
 	var entries []int32
-	if n.k.fallible {
-		entries = n.referred(v, sel, size)
+	if n.k.fallible || unsafeEntries(v) {
+		entries = n.used.entries(v, sel, size)
 	}
 	n.vals[k] = v.Base
 	base, err := n.run(v.Base.N, entries)
@@ -296,7 +295,10 @@ func (n *callNode) viaDict(k, size int, sel []int32) (*vector.Vector, error) {
 	if n.k.strict && typeIsBytes(n.c.typ) {
 		n.blank(base, entries != nil)
 	}
-	n.dict = vector.Vector{Type: n.c.typ, Enc: vector.Dict, N: size, Idx: v.Idx, Valid: v.Valid, Base: base}
+	n.dict = vector.Vector{
+		Type: n.c.typ, Enc: vector.Dict, N: size, Idx: v.Idx, Valid: v.Valid, Base: base,
+		Sparse: entries != nil && n.c.typ.IsNested(),
+	}
 	if base.Valid != nil {
 		n.dict.Valid = n.throughIndex(base.Valid, v, sel, size)
 		base.Valid = nil
@@ -311,30 +313,10 @@ func (n *callNode) blank(base *vector.Vector, some bool) {
 		return
 	}
 	for i, views := 0, vector.Values[vector.View](base); i < base.N; i++ {
-		if some && !n.marks.Get(i) || base.IsNull(i) {
+		if some && !n.used.marks.Get(i) || base.IsNull(i) {
 			views[i] = vector.View{}
 		}
 	}
-}
-
-// referred lists the dictionary entries that selected rows point to.
-func (n *callNode) referred(v *vector.Vector, sel []int32, size int) []int32 {
-	n.marks = n.marks.Resize(v.Base.N).ClearAll()
-	mark := func(i int) {
-		if v.Valid == nil || v.Valid.Get(i) {
-			n.marks.Set(int(v.Idx[i]))
-		}
-	}
-	if sel == nil {
-		for i := range size {
-			mark(i)
-		}
-	} else {
-		for _, i := range sel {
-			mark(int(i))
-		}
-	}
-	return selectBits(n.marks, nil, v.Base.N, n.entries.room(v.Base.N))
 }
 
 // throughIndex returns the rows that are there and whose entry is in valid.

@@ -285,6 +285,7 @@ type testPred struct {
 	t     test
 	slot  *slot
 	buf   rowBuf
+	used  referred
 	table []uint8
 	last  [1]*vector.Vector
 }
@@ -334,7 +335,11 @@ func (p *testPred) viaDict(v *vector.Vector, sel, dst []int32, n int) []int32 {
 		p.table = make([]uint8, max(size, 256))
 	}
 	table := p.table[:size]
-	pass := p.t.pick(v.Base, nil, size, p.buf.room(size))
+	var entries []int32
+	if unsafeEntries(v) {
+		entries = p.used.entries(v, sel, n)
+	}
+	pass := p.t.pick(v.Base, entries, size, p.buf.room(size))
 	if len(pass) == 0 {
 		return dst[:0]
 	}

@@ -28,11 +28,15 @@ type Pool struct {
 	// Poison overwrites slabs on release, to show uses after it. Set it before
 	// the first allocation.
 	Poison bool
+	// Trace keeps the stack that took each slab, for Leaks. It is slow and for
+	// tests only. Set it before the first allocation.
+	Trace bool
 
-	free  [classes]freeList
-	out   atomic.Int64
-	held  atomic.Int64
-	count atomic.Int64
+	free   [classes]freeList
+	takers takers
+	out    atomic.Int64
+	held   atomic.Int64
+	count  atomic.Int64
 }
 
 type freeList struct {
@@ -71,9 +75,21 @@ func classSize(n int) int {
 func class(size int) int { return bits.Len(uint(size - 1)) }
 
 func (p *Pool) get(size int) ([]byte, error) {
+	b, err := p.slab(size)
+	if err != nil {
+		return nil, err
+	}
+	p.out.Add(int64(size))
+	p.count.Add(1)
+	if p.Trace {
+		p.takers.note(b)
+	}
+	return b, nil
+}
+
+// slab returns a recycled or a fresh slab.
+func (p *Pool) slab(size int) ([]byte, error) {
 	if b := p.free[class(size)].take(size); b != nil {
-		p.out.Add(int64(size))
-		p.count.Add(1)
 		return b, nil
 	}
 	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
@@ -84,8 +100,6 @@ func (p *Pool) get(size int) ([]byte, error) {
 		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // advice only: slower without, never wrong
 	}
 	p.held.Add(int64(size))
-	p.out.Add(int64(size))
-	p.count.Add(1)
 	return b, nil
 }
 
@@ -103,6 +117,9 @@ func (f *freeList) take(size int) []byte {
 }
 
 func (p *Pool) put(b []byte) {
+	if p.Trace {
+		p.takers.forget(b)
+	}
 	if p.Poison {
 		for i := range b {
 			b[i] = poison

@@ -30,11 +30,11 @@ func (t *taken) take(c *composer, src *vector.Vector, rows []int32) (*vector.Vec
 		if err != nil {
 			return nil, err
 		}
-		t.v = vector.Vector{Type: src.Type, Enc: vector.Dict, N: n, Idx: idx, Base: src.Base}
+		t.v = vector.Vector{Type: src.Type, Enc: vector.Dict, N: n, Idx: idx, Base: src.Base, Sparse: src.Sparse}
 	} else {
 		t.base = *src
 		t.base.Valid = nil
-		t.v = vector.Vector{Type: src.Type, Enc: vector.Dict, N: n, Idx: rows, Base: &t.base}
+		t.v = vector.Vector{Type: src.Type, Enc: vector.Dict, N: n, Idx: rows, Base: &t.base, Sparse: true}
 	}
 	if src.Valid != nil {
 		t.bits = t.bits.Resize(n)

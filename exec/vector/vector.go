@@ -69,9 +69,12 @@ type Vector struct {
 	Data []byte
 	// Heap holds the bytes of strings longer than InlineLen, as views point at.
 	Heap [][]byte
-	// Idx and Base are a dictionary vector's indices and values.
-	Idx  []int32
-	Base *Vector
+	// Idx and Base are a dictionary vector's indices and values. Sparse says
+	// that entries no row refers to may hold anything, views that point
+	// nowhere included: Base was a column of which only some rows were made.
+	Idx    []int32
+	Base   *Vector
+	Sparse bool
 	// Offsets has N+1 entries for arrays and maps: row i spans
 	// [Offsets[i], Offsets[i+1]) of each of Kids.
 	Offsets []int32

@@ -38,13 +38,14 @@ type tutti struct {
 	log     *strings.Builder
 	// What is in use when no query runs.
 	used, out  int64
+	mark       uint64 // of the pool's slabs
 	goroutines int
 }
 
 func start(t testing.TB, tables []*Table) *tutti {
 	t.Helper()
 	u := &tutti{pool: mem.NewPool(), folder: t.TempDir(), log: &strings.Builder{}}
-	u.pool.Poison = true
+	u.pool.Poison, u.pool.Trace = true, true
 	u.account = mem.NewRoot("process", 0, u.pool)
 	log := slog.New(slog.NewTextHandler(u.log, &slog.HandlerOptions{Level: slog.LevelError}))
 	files, err := lake.New(t.Context(), lake.Config{Warehouse: u.folder}, lake.Deps{Account: u.account, Log: log})
@@ -82,7 +83,7 @@ func (u *tutti) load(t testing.TB, tables []*Table) {
 		}
 		do("SELECT count(u), count(s) FROM lake.f." + table.Name)
 	}
-	u.used, u.out = u.account.Used(), u.pool.Out()
+	u.used, u.out, u.mark = u.account.Used(), u.pool.Out(), u.pool.Mark()
 	u.goroutines = runtime.NumGoroutine()
 }
 
@@ -157,8 +158,8 @@ func (a *answer) settle(u *tutti, q coordinator.Query) {
 	}
 	if u.used > 0 && (u.account.Used() != u.used || u.pool.Out() != u.out) {
 		a.left = true
-		a.err = fmt.Errorf("leak: %d bytes accounted, %d bytes of slabs out (error: %w)", u.account.Used()-u.used, u.pool.Out()-u.out, a.err)
-		u.used, u.out = u.account.Used(), u.pool.Out()
+		a.err = fmt.Errorf("leak: %d bytes accounted, %d bytes of slabs out\n%s", u.account.Used()-u.used, u.pool.Out()-u.out, u.pool.Leaks(u.mark))
+		u.used, u.out, u.mark = u.account.Used(), u.pool.Out(), u.pool.Mark()
 	}
 }
 
