@@ -172,7 +172,6 @@ func informationTables(catalog string, conn connectors.Connector) []table {
 			col("column_default"), col("is_nullable"), col("data_type"),
 		}, hidden...), rows: columnRows(catalog, conn)},
 		{name: "enabled_roles", columns: cols("role_name"), rows: none},
-		{name: "role_authorization_descriptors", columns: cols("role_name", "grantor", "grantor_type", "grantee", "grantee_type", "is_grantable"), rows: none},
 		{name: "roles", columns: cols("role_name"), rows: none},
 		{name: "schemata", columns: cols("catalog_name", "schema_name"), rows: schemaRows(catalog, conn)},
 		{name: "table_privileges", columns: cols("grantor", "grantor_type", "grantee", "grantee_type",

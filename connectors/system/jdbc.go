@@ -18,14 +18,14 @@ func jdbcTables(catalogs Catalogs) []table {
 		{name: "columns", rows: jdbcColumns(catalogs), columns: mixed("table_cat table_schem table_name column_name #data_type type_name #column_size #buffer_length #decimal_digits #num_prec_radix #nullable remarks column_def #sql_data_type #sql_datetime_sub #char_octet_length #ordinal_position is_nullable scope_catalog scope_schema scope_table #source_data_type is_autoincrement is_generatedcolumn")},
 		{name: "procedure_columns", rows: none, columns: mixed("procedure_cat procedure_schem procedure_name column_name #column_type #data_type type_name #precision #length #scale #radix #nullable remarks column_def #sql_data_type #sql_datetime_sub #char_octet_length #ordinal_position is_nullable specific_name")},
 		{name: "procedures", rows: none, columns: mixed("procedure_cat procedure_schem procedure_name remarks #procedure_type specific_name")},
-		{name: "pseudo_columns", rows: none, columns: mixed("table_cat table_schem table_name column_name #data_type #column_size #decimal_digits #num_prec_radix column_usage remarks #char_octet_length is_nullable")},
+		{name: "pseudo_columns", rows: none, columns: mixed("table_cat table_schem table_name column_name #data_type #column_size #decimal_digits #num_prec_radix column_usage remarks #char_octet_length #is_nullable")},
 		{name: "schemas", rows: jdbcSchemas(catalogs), columns: mixed("table_schem table_catalog")},
 		{name: "super_tables", rows: none, columns: mixed("table_cat table_schem table_name supertable_name")},
 		{name: "super_types", rows: none, columns: mixed("type_cat type_schem type_name supertype_cat supertype_schem supertype_name")},
 		{name: "table_types", rows: fixed([]any{"TABLE"}, []any{"VIEW"}), columns: mixed("table_type")},
 		{name: "tables", rows: jdbcTableRows(catalogs), columns: mixed("table_cat table_schem table_name table_type remarks type_cat type_schem type_name self_referencing_col_name ref_generation")},
 		{name: "types", rows: fixed(jdbcTypes()...), columns: mixed("type_name #data_type #precision literal_prefix literal_suffix create_params #nullable ?case_sensitive #searchable ?unsigned_attribute ?fixed_prec_scale ?auto_increment local_type_name #minimum_scale #maximum_scale #sql_data_type #sql_datetime_sub #num_prec_radix")},
-		{name: "udts", rows: none, columns: mixed("type_cat type_schem type_name class_name #data_type remarks #base_type")},
+		{name: "udts", rows: none, columns: mixed("type_cat type_schem type_name class_name data_type remarks base_type")},
 	}
 }
 
@@ -138,7 +138,7 @@ func jdbcColumns(catalogs Catalogs) func(context.Context, *request) iter.Seq2[[]
 				nullable = 0
 			}
 			size := columnSize(c.Type)
-			row := []any{p.catalog, p.schema, p.table, c.Name, jdbcType(c.Type), c.Type.String(), size, nil, digits(c.Type), radix(c.Type),
+			row := []any{p.catalog, p.schema, p.table, c.Name, jdbcType(c.Type), c.Type.String(), size, int64(0), digits(c.Type), radix(c.Type),
 				nullable, orNull(c.Comment), nil, nil, nil, octets(c.Type), position, yesNo(!c.NotNull), nil, nil, nil, nil, nil, nil}
 			if !yield(row) {
 				return false
@@ -153,7 +153,6 @@ const (
 	sqlTinyInt    = -6
 	sqlBigInt     = -5
 	sqlVarbinary  = -3
-	sqlNull       = 0
 	sqlChar       = 1
 	sqlDecimal    = 3
 	sqlInteger    = 4
@@ -174,8 +173,6 @@ const (
 // jdbcType returns the number that JDBC has for a type.
 func jdbcType(t types.Type) int64 {
 	switch t.Kind {
-	case types.Unknown:
-		return sqlNull
 	case types.Boolean:
 		return sqlBoolean
 	case types.TinyInt:
@@ -214,6 +211,10 @@ func jdbcType(t types.Type) int64 {
 	return sqlJavaObject
 }
 
+// stampChars is the length of the longest timestamp without fraction that
+// Trino thinks of, +10889-08-02 07:31:50; zoneChars that of the zone behind it.
+const stampChars, zoneChars = int64(21), int64(34)
+
 // columnSize returns JDBC's COLUMN_SIZE: digits (bits for floating point),
 // characters, or the length of the longest text of a date or time.
 func columnSize(t types.Type) any {
@@ -245,9 +246,9 @@ func columnSize(t types.Type) any {
 	case types.TimeTZ:
 		return int64(len("00:00:00+00:00")) + fraction
 	case types.Timestamp:
-		return int64(len("+292278994-08-17 07:12:55")) + fraction
+		return stampChars + fraction
 	case types.TimestampTZ:
-		return int64(len("+69387-04-22 03:45:14 America/Argentina/ComodRivadavia")) + fraction
+		return stampChars + zoneChars + fraction
 	}
 	return nil
 }
@@ -280,30 +281,26 @@ func octets(t types.Type) any {
 	return nil
 }
 
-// jdbcTypes returns a row for each type that a column can be created with.
+// jdbcTypes returns a row for each type. Like Trino it shows types with
+// parameters by their name alone, as objects without a size.
 func jdbcTypes() [][]any {
-	plain := func(t types.Type, params string) []any {
-		size, prefix, suffix := columnSize(t), any(nil), any(nil)
-		var low, high any
-		switch {
-		case t.Kind == types.Decimal:
-			low, high = int64(0), int64(types.MaxDecimal)
-		case t.IsString():
-			prefix, suffix = "'", "'"
-		}
-		const nullable, searchable = int64(1), int64(3) // typeNullable, typeSearchable
-		return []any{t.Kind.Base(), jdbcType(t), size, prefix, suffix, orNull(params), nullable, t.IsString(), searchable,
-			false, false, false, nil, low, high, nil, nil, radix(t)}
+	const nullable, searchable, notSearchable = int64(1), int64(3), int64(0) // typeNullable, typeSearchable, typePredNone
+	row := func(name string, number int64, size any, search int64, radix any) []any {
+		return []any{name, number, size, nil, nil, nil, nullable, false, search, nil, false, nil, nil, int64(0), int64(0), nil, nil, radix}
 	}
-	return [][]any{
-		plain(types.Of(types.Boolean), ""), plain(types.Of(types.BigInt), ""), plain(types.Of(types.Integer), ""),
-		plain(types.Of(types.SmallInt), ""), plain(types.Of(types.TinyInt), ""), plain(types.Of(types.Double), ""),
-		plain(types.Of(types.Real), ""), plain(types.VarcharType(), "length"), plain(types.CharOf(65536), "length"),
-		plain(types.Of(types.Varbinary), ""), plain(types.TimeOf(types.MaxTimePrecision), "precision"),
-		plain(types.Type{Kind: types.TimeTZ, P: types.MaxTimePrecision}, "precision"),
-		plain(types.TimestampOf(types.MaxTimePrecision), "precision"), plain(types.TimestampTZOf(types.MaxTimePrecision), "precision"),
-		plain(types.Of(types.Date), ""), plain(types.DecimalOf(types.MaxDecimal, 0), "precision,scale"),
-		plain(types.Of(types.IntervalDay), ""), plain(types.Of(types.IntervalYear), ""),
-		plain(types.Of(types.JSON), ""), plain(types.Of(types.UUID), ""),
+	var out [][]any
+	for _, k := range []types.Kind{
+		types.Unknown, types.Boolean, types.TinyInt, types.SmallInt, types.Integer, types.BigInt, types.Real, types.Double,
+		types.Varbinary, types.Date, types.IntervalDay, types.IntervalYear, types.JSON, types.UUID,
+	} {
+		t := types.Of(k)
+		out = append(out, row(k.Base(), jdbcType(t), columnSize(t), searchable, radix(t)))
 	}
+	out = append(out, row(types.Array.Base(), sqlArray, nil, notSearchable, nil))
+	for _, k := range []types.Kind{
+		types.Decimal, types.Char, types.Varchar, types.Time, types.TimeTZ, types.Timestamp, types.TimestampTZ, types.Map, types.Row,
+	} {
+		out = append(out, row(k.Base(), sqlJavaObject, nil, notSearchable, nil))
+	}
+	return out
 }

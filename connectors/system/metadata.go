@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 func metadataTables(catalogs Catalogs) []table {
@@ -15,9 +16,10 @@ func metadataTables(catalogs Catalogs) []table {
 		properties("analyze_properties"),
 		{name: "catalogs", rows: catalogRows(catalogs), columns: cols("catalog_name", "connector_id", "connector_name")},
 		properties("column_properties"),
+		properties("materialized_view_properties"),
 		{name: "materialized_views", rows: none, columns: join(
 			cols("catalog_name", "schema_name", "name", "storage_catalog", "storage_schema", "storage_table", "freshness"),
-			[]connectors.Column{instant("last_fresh_time")}, cols("comment", "definition"))},
+			[]connectors.Column{colOf("last_fresh_time", types.TimestampTZOf(9))}, cols("comment", "definition"))},
 		properties("schema_properties"),
 		{name: "table_comments", columns: cols("catalog_name", "schema_name", "table_name", "comment"),
 			rows: everywhere(catalogs, true, func(p place, yield func([]any) bool) bool {

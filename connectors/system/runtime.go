@@ -13,10 +13,11 @@ import (
 func fields(s string) []string { return strings.Fields(s) }
 
 func runtimeTables(c Cluster) []table {
-	names := types.ArrayOf(types.VarcharType())
+	names, double := types.ArrayOf(types.VarcharType()), types.Of(types.Double)
 	return []table{
 		{name: "nodes", rows: lines(c.Nodes, nodeRow), columns: mixed("node_id http_uri node_version ?coordinator state")},
-		{name: "optimizer_rule_stats", rows: none, columns: append(mixed("rule_name #invocations #matches #failures"), colOf("average_time", types.Of(types.Double)))},
+		{name: "optimizer_rule_stats", rows: none, columns: append(mixed("rule_name #invocations #matches #failures"),
+			colOf("average_time", double), colOf("time_distribution_percentiles", types.MapOf(double, double)))},
 		{name: "queries", rows: lines(c.Queries, queryRow), columns: join(
 			cols("query_id", "state", "user", "source", "query"),
 			[]connectors.Column{colOf("resource_group_id", names)},
