@@ -125,9 +125,13 @@ type QueryInfo struct {
 	State   State
 	SQL     string
 	Session Session
-	// Why says what a queued query waits for.
-	Why   string
-	Error *qerr.Error
+	// Why says what a queued query waits for, and QueuePosition where it stands,
+	// 1 for the next; 0 if it does not wait.
+	Why           string
+	QueuePosition int
+	// ReservedBytes is what the query reserved of each node's memory.
+	ReservedBytes int64
+	Error         *qerr.Error
 	// Created to Ended are points in time; zero where not reached.
 	Created, PlanningStarted, Started, Ended, LastHeartbeat time.Time
 	// Queued, Analysis, Planning and Execution are durations so far.

@@ -1,7 +1,6 @@
 package coordinator
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
@@ -23,6 +22,11 @@ import (
 type Limits struct {
 	// MaxRunning queries run at once, MaxQueued more wait.
 	MaxRunning, MaxQueued int
+	// ReservedMemory is what a query reserves of each node's memory while it
+	// runs, in bytes; 0: as much as its plan is expected to need. Queries wait
+	// while what they would reserve does not fit. QueryMemory bounds the
+	// memory of one query on a node and so the reservation; 0: no bound.
+	ReservedMemory, QueryMemory int64
 	// ClientTimeout is how long a client may stay away before its query is
 	// abandoned.
 	ClientTimeout time.Duration
@@ -57,8 +61,8 @@ type Deps struct {
 type Coordinator struct {
 	deps    Deps
 	planner *planner.Planner
-	gate    *gate
 	ids     idSource
+	door    *admission
 
 	mu      sync.Mutex
 	queries map[plan.QueryID]*activeQuery
@@ -73,11 +77,11 @@ func New(d Deps) *Coordinator {
 	c := &Coordinator{
 		deps:    d,
 		planner: &planner.Planner{Catalog: d.Catalogs, Connectors: d.Catalogs, Folder: d.Folder},
-		gate:    newGate(d.Limits.MaxRunning, d.Limits.MaxQueued),
 		ids:     idSource{clock: d.Clock, suffix: randomSuffix()},
 		queries: map[plan.QueryID]*activeQuery{},
 		closed:  make(chan struct{}),
 	}
+	c.door = newAdmission(d.Limits, c.capacity)
 	c.janitor.Add(1)
 	go c.clean()
 	return c
@@ -91,6 +95,7 @@ func (l Limits) orDefault() Limits {
 	if l.MaxQueued > 0 {
 		d.MaxQueued = l.MaxQueued
 	}
+	d.ReservedMemory, d.QueryMemory = l.ReservedMemory, l.QueryMemory
 	if l.ClientTimeout > 0 {
 		d.ClientTimeout = l.ClientTimeout
 	}
@@ -183,6 +188,20 @@ func (c *Coordinator) live() (out []*activeQuery) {
 	return out
 }
 
+// capacity is the memory of the smallest node that runs queries, in bytes; 0
+// while none is known.
+func (c *Coordinator) capacity() (least int64) {
+	for _, n := range c.Nodes() {
+		if n.Coordinator && c.deps.Cluster != nil || n.State == "gone" || n.MemoryLimit <= 0 {
+			continue
+		}
+		if least == 0 || n.MemoryLimit < least {
+			least = n.MemoryLimit
+		}
+	}
+	return least
+}
+
 // clean abandons queries whose clients have gone and enforces time limits,
 // once a second.
 func (c *Coordinator) clean() {
@@ -194,6 +213,7 @@ func (c *Coordinator) clean() {
 		case <-c.closed:
 			return
 		case <-tick.C:
+			c.door.look()
 			now := c.deps.Clock.Now()
 			for _, q := range c.live() {
 				q.expire(now, c.deps.Limits.ClientTimeout)
@@ -246,71 +266,4 @@ func randomSuffix() string {
 	var b [5]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))[:5]
-}
-
-// gate admits queries: so many run, so many more wait in order.
-type gate struct {
-	mu      sync.Mutex
-	running int
-	max     int
-	queue   []chan struct{}
-	maxWait int
-}
-
-func newGate(running, waiting int) *gate { return &gate{max: running, maxWait: waiting} }
-
-// enter waits for a place. leave must be called after it returned nil.
-func (g *gate) enter(ctx context.Context) error {
-	g.mu.Lock()
-	if g.running < g.max {
-		g.running++
-		g.mu.Unlock()
-		return nil
-	}
-	if len(g.queue) >= g.maxWait {
-		g.mu.Unlock()
-		return qerr.New(qerr.QueryQueueFull, "Too many queued queries: %d are waiting. Try again later", g.maxWait).WithRetry()
-	}
-	turn := make(chan struct{})
-	g.queue = append(g.queue, turn)
-	g.mu.Unlock()
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-		g.abandon(turn)
-		return context.Cause(ctx)
-	}
-}
-
-// abandon gives up a place in the queue, or the place itself if it came just now.
-func (g *gate) abandon(turn chan struct{}) {
-	g.mu.Lock()
-	i := slices.Index(g.queue, turn)
-	if i >= 0 {
-		g.queue = slices.Delete(g.queue, i, i+1)
-	}
-	g.mu.Unlock()
-	if i < 0 {
-		g.leave()
-	}
-}
-
-// leave frees a place, for the first in the queue if there is one.
-func (g *gate) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.queue) == 0 {
-		g.running--
-		return
-	}
-	close(g.queue[0])
-	g.queue = g.queue[1:]
-}
-
-// waiting returns how many queries wait.
-func (g *gate) waiting() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.queue)
 }

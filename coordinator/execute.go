@@ -119,6 +119,9 @@ func (q *activeQuery) runWrite(stmt ast.Statement, params []ast.Expression) erro
 
 // deliverPlan executes a plan and hands its rows to the reader.
 func (q *activeQuery) deliverPlan(res *planner.Result, executor Executor) (err error) {
+	if err := q.reserve(res.Plan, executor.Tasks()); err != nil {
+		return err
+	}
 	q.setState(Starting)
 	rows, err := executor.Execute(q.ctx, q.execution(res.Plan))
 	if err != nil {
@@ -126,7 +129,7 @@ func (q *activeQuery) deliverPlan(res *planner.Result, executor Executor) (err e
 	}
 	defer func() {
 		q.mu.Lock()
-		rows.Snapshot(&q.info)
+		q.figures(rows)
 		q.rows = nil
 		q.mu.Unlock()
 		if e := rows.Close(); err == nil && e != nil {

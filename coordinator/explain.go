@@ -41,6 +41,9 @@ func (q *activeQuery) explainAnalyze(s *ast.ExplainAnalyze, params []ast.Express
 	if err != nil {
 		return err
 	}
+	if err := q.reserve(res.Plan, executor.Tasks()); err != nil {
+		return err
+	}
 	q.setState(Starting)
 	rows, err := executor.Execute(q.ctx, q.execution(res.Plan))
 	if err != nil {
@@ -62,7 +65,7 @@ func (q *activeQuery) explainAnalyze(s *ast.ExplainAnalyze, params []ast.Express
 		}
 	}
 	q.mu.Lock()
-	rows.Snapshot(&q.info)
+	q.figures(rows)
 	stages, stats := q.info.Stages, q.info.Stats
 	q.rows = nil
 	q.mu.Unlock()

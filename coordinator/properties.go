@@ -19,7 +19,7 @@ type Property struct {
 // properties are a session's properties in usable form.
 type properties struct {
 	maxRunTime, maxExecutionTime time.Duration
-	maxMemory                    int64
+	maxMemory, reservedMemory    int64
 	distribution                 string
 	reorderJoins, dynamicFilters bool
 	partialAggregation           bool
@@ -67,6 +67,10 @@ func SessionProperties() []Property {
 		}},
 		{"query_max_run_time", "varchar", "100d", "Longest time from a query's submission to its end", func(p *properties, v string) (err error) {
 			p.maxRunTime, err = parseDuration(v)
+			return err
+		}},
+		{"query_reserved_memory_per_node", "varchar", "", "Memory of each node that must be free before the query runs; empty: what its plan is expected to need", func(p *properties, v string) (err error) {
+			p.reservedMemory, err = parseBytes(v)
 			return err
 		}},
 		{"retry_policy", "varchar", "QUERY", "What is run again when a worker is lost: QUERY or NONE", func(p *properties, v string) (err error) {

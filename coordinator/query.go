@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime/debug"
@@ -23,6 +24,7 @@ type activeQuery struct {
 	done   chan struct{}
 	ready  chan struct{} // closed when columns and effects are known
 	props  properties
+	ticket *ticket
 
 	// The result goes from run to Next hand to hand: run offers a batch, and
 	// pulls the next one when Next asks again, so nothing is copied.
@@ -36,6 +38,7 @@ type activeQuery struct {
 	effects Effects
 	rows    Rows
 	touched time.Time
+	waiting time.Time // since when for memory; zero while it does not
 }
 
 func newQuery(c *Coordinator, id plan.QueryID, req Request) *activeQuery {
@@ -43,7 +46,7 @@ func newQuery(c *Coordinator, id plan.QueryID, req Request) *activeQuery {
 	now := c.deps.Clock.Now()
 	return &activeQuery{
 		c: c, id: id, req: req, ctx: ctx, cancel: cancel, touched: now,
-		done: make(chan struct{}), ready: make(chan struct{}),
+		done: make(chan struct{}), ready: make(chan struct{}), ticket: c.door.ticket(),
 		offer: make(chan *vector.Batch), more: make(chan struct{}),
 		info: QueryInfo{
 			ID: id, State: Queued, SQL: req.SQL, Session: req.Session, Created: now, LastHeartbeat: now,
@@ -69,11 +72,39 @@ func (q *activeQuery) guarded() (err error) {
 			err = qerr.New(qerr.GenericInternal, "internal error in query %s; the coordinator's log has the details", q.id)
 		}
 	}()
-	if err := q.c.gate.enter(q.ctx); err != nil {
-		return err
+	if queues(q.req.SQL) {
+		defer q.c.door.leave(q.ticket)
+		if err := q.c.door.enter(q.ctx, q.ticket); err != nil {
+			return err
+		}
 	}
-	defer q.c.gate.leave()
 	return q.execute()
+}
+
+// reserve waits until the memory that a plan is expected to need, or that was
+// configured, is free on every node.
+func (q *activeQuery) reserve(p *plan.Plan, tasks int) error {
+	limits := q.c.deps.Limits
+	bytes := reservation(p, tasks, q.c.capacity())
+	if fixed := cmp.Or(q.props.reservedMemory, limits.ReservedMemory); fixed > 0 && bytes > 0 {
+		bytes = fixed
+	}
+	for _, most := range []int64{q.props.maxMemory, limits.QueryMemory} {
+		if most > 0 {
+			bytes = min(bytes, most)
+		}
+	}
+	start := q.c.deps.Clock.Now()
+	q.mu.Lock()
+	q.waiting = start
+	q.mu.Unlock()
+	held, err := q.c.door.reserve(q.ctx, q.ticket, bytes)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = time.Time{}
+	q.info.QueuedFor += q.c.deps.Clock.Now().Sub(start)
+	q.info.ReservedBytes = held
+	return err
 }
 
 // finish makes the query's state final.
@@ -245,8 +276,18 @@ func (q *activeQuery) failure() error {
 func (q *activeQuery) Info() *QueryInfo {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.snapshot(q.c.deps.Clock.Now())
+	now := q.c.deps.Clock.Now()
+	q.snapshot(now)
 	info := q.info
+	if info.State.Done() {
+		return &info
+	}
+	if info.QueuePosition, info.Why = q.c.door.position(q.ticket); info.QueuePosition > 0 {
+		info.State = Queued
+		if !q.waiting.IsZero() {
+			info.QueuedFor += now.Sub(q.waiting)
+		}
+	}
 	return &info
 }
 
@@ -260,10 +301,16 @@ func (q *activeQuery) snapshot(now time.Time) {
 		q.info.QueuedFor = q.info.ElapsedFor
 	}
 	if q.rows != nil {
-		rows := q.info.Stats.OutputRows
-		q.rows.Snapshot(&q.info)
-		q.info.Stats.OutputRows = rows
+		q.figures(q.rows)
 	}
+}
+
+// figures takes over an execution's figures; the rows that were delivered are
+// counted here. The caller holds the lock.
+func (q *activeQuery) figures(rows Rows) {
+	delivered := q.info.Stats.OutputRows
+	rows.Snapshot(&q.info)
+	q.info.Stats.OutputRows = delivered
 }
 
 // Touch notes that the client is there.

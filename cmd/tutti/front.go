@@ -54,7 +54,10 @@ func newFront(p *process, id string, cluster coordinator.Executor, nodes func() 
 		Catalogs: f.catalogs, Folder: engine.Folder{Account: p.account}, Cluster: cluster,
 		Local: &engine.Local{Account: p.account, Catalogs: f.catalogs, QueryLimit: int64(p.cfg.QueryMemoryLimit), Log: p.log},
 		Nodes: nodes, Clock: clock.System{}, Log: p.log, NodeID: id, Version: version,
-		Limits: coordinator.Limits{MaxRunning: p.cfg.MaxRunning, MaxQueued: p.cfg.MaxQueued, ClientTimeout: p.cfg.ClientTimeout},
+		Limits: coordinator.Limits{
+			MaxRunning: p.cfg.MaxRunning, MaxQueued: p.cfg.MaxQueued, ClientTimeout: p.cfg.ClientTimeout,
+			ReservedMemory: int64(p.cfg.ReservedMemory), QueryMemory: int64(p.cfg.QueryMemoryLimit),
+		},
 	})
 	return f, nil
 }

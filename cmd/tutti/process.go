@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"os"
 	"runtime"
@@ -27,19 +26,27 @@ type process struct {
 }
 
 const (
-	// heapFloor is the heap below which no collection starts: with a tiny heap
-	// and bulk data outside it the collector would run all the time.
-	heapFloor = 128 << 20
 	// idleSlabs is how long unused memory is kept before the system gets it back.
 	idleSlabs = 30 * time.Second
+	// heapGrowth is by how many percent the Go heap may grow before it is
+	// collected. Bulk data lies outside it, so it is small and its growth cheap.
+	heapGrowth = 400
+	// heapLeast is the least that the Go heap is given: plans, syntax trees,
+	// footers and pages of results take that much on any node.
+	heapLeast = 256 << 20
 )
+
+// heapBudget is the memory for the Go heap beside limit bytes of slabs for
+// queries. As the default limit is 70% of the machine's memory, both together
+// leave an eighth of it to the system.
+func heapBudget(limit int64) int64 { return max(heapLeast, limit/4) }
 
 func newProcess(cfg *config.Config) *process {
 	runtime.GOMAXPROCS(cfg.Threads)
-	// Bulk data lies outside the Go heap; what is in it is small, so it may
-	// double up to the floor before it is collected.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(math.MaxInt64)
+	debug.SetGCPercent(heapGrowth)
+	if os.Getenv("GOMEMLIMIT") == "" { // who sets it knows better
+		debug.SetMemoryLimit(heapBudget(int64(cfg.MemoryLimit)))
+	}
 	p := &process{cfg: cfg, log: newLogger(cfg), pool: mem.NewPool()}
 	p.account = mem.NewRoot("node", int64(cfg.MemoryLimit), p.pool)
 	p.builder = newBuilder(p.account, p.log)

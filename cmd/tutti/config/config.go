@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,10 +51,11 @@ type Config struct {
 	RetainedDisk     Size
 	Threads          int
 
-	MaxRunning    int
-	MaxQueued     int
-	ClientTimeout time.Duration
-	WorkerWait    time.Duration
+	MaxRunning     int
+	MaxQueued      int
+	ReservedMemory Size
+	ClientTimeout  time.Duration
+	WorkerWait     time.Duration
 }
 
 // Flags registers the settings of a role.
@@ -82,6 +84,7 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 	fs.StringVar(&c.Environment, "environment", "tutti", "name of the cluster, shown to clients")
 	fs.IntVar(&c.MaxRunning, "max-running-queries", 100, "queries that run at once; more wait")
 	fs.IntVar(&c.MaxQueued, "max-queued-queries", 1000, "queries that wait; more are refused")
+	fs.Var(&c.ReservedMemory, "query-reserved-memory", "memory of each node that must be free before a query runs (default: what its plan is expected to need)")
 	fs.DurationVar(&c.ClientTimeout, "client-timeout", 5*time.Minute, "time after which a query whose client is silent is abandoned")
 	if role == Coordinator {
 		fs.DurationVar(&c.WorkerWait, "worker-wait", 10*time.Second, "time a query waits for a first worker")
@@ -189,16 +192,22 @@ func (c *Config) Check(role Role) error {
 	if c.Threads < 1 {
 		return fmt.Errorf("threads: %d is less than 1", c.Threads)
 	}
+	if role != Worker {
+		if err := c.checkQueue(); err != nil {
+			return err
+		}
+	}
 	if role == Worker && len(c.Join) == 0 {
 		return errors.New("join: a worker needs --join HOST:PORT of a coordinator")
 	}
-	for name, address := range map[string]string{"http-listen": c.HTTPListen, "grpc-listen": c.GRPCListen} {
-		host, _, err := net.SplitHostPort(address)
+	for _, listen := range [][2]string{{"http-listen", c.HTTPListen}, {"grpc-listen", c.GRPCListen}} {
+		name, address := listen[0], listen[1]
+		host, err := hostOf(address)
 		if err != nil {
-			return fmt.Errorf("%s: %q is not HOST:PORT", name, address)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		if role != Server && name == "grpc-listen" && !loopback(host) && c.InternalSecret == "" {
-			return fmt.Errorf("grpc-listen: %s can be reached from other machines; set --internal-secret on all nodes, or listen on 127.0.0.1", address)
+		if guarded(role, name) && !loopback(host) && c.InternalSecret == "" {
+			return fmt.Errorf("%s: %s can be reached from other machines; set --internal-secret on all nodes, or listen on 127.0.0.1", name, address)
 		}
 	}
 	if c.MemoryLimit == 0 {
@@ -211,6 +220,38 @@ func (c *Config) Check(role Role) error {
 		c.RetainedDisk = 64 << 30
 	}
 	return nil
+}
+
+// guarded reports whether a role listens on an address that other machines may
+// reach only with a secret. A server has no door for other nodes, a worker
+// none for clients.
+func guarded(role Role, listen string) bool {
+	return role == Coordinator || role == Worker && listen == "grpc-listen"
+}
+
+// checkQueue checks what bounds the queries that run and wait.
+func (c *Config) checkQueue() error {
+	switch {
+	case c.MaxRunning < 1:
+		return fmt.Errorf("max-running-queries: %d is less than 1", c.MaxRunning)
+	case c.MaxQueued < 1:
+		return fmt.Errorf("max-queued-queries: %d is less than 1", c.MaxQueued)
+	case c.ClientTimeout <= 0:
+		return fmt.Errorf("client-timeout: %s is not a time to wait", c.ClientTimeout)
+	}
+	return nil
+}
+
+// hostOf returns the host of HOST:PORT; the port must be a number.
+func hostOf(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", fmt.Errorf("%q is not HOST:PORT", address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "", fmt.Errorf("%q has no port from 0 to 65535", address)
+	}
+	return host, nil
 }
 
 // loopback reports whether only this machine reaches a host.
