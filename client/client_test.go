@@ -42,7 +42,7 @@ func drain(ctx context.Context, q *client.Query) ([][]any, error) {
 	var all [][]any
 	for {
 		rows, err := q.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {
@@ -94,7 +94,7 @@ func TestPagesInOrder(t *testing.T) {
 	if err := q.Close(); err != nil || s.Canceled() != 0 {
 		t.Errorf("close of an ended query: %v, %d cancels", err, s.Canceled())
 	}
-	if _, err := q.Next(t.Context()); err != io.EOF {
+	if _, err := q.Next(t.Context()); !errors.Is(err, io.EOF) {
 		t.Errorf("Next after the end = %v, want io.EOF", err)
 	}
 }
@@ -296,7 +296,7 @@ func TestContextEndCancelsTheQuery(t *testing.T) {
 			cancel(why)
 		}
 	}
-	if err != why {
+	if !errors.Is(err, why) {
 		t.Errorf("Next after cancel = %v, want the cause", err)
 	}
 	if s.Canceled() != 1 {

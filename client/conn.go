@@ -170,7 +170,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	for r.err == nil && len(r.page) == 0 && q.Columns() == nil {
 		r.page, r.err = q.Next(ctx)
 	}
-	if r.err != nil && r.err != io.EOF {
+	if r.err != nil && !errors.Is(r.err, io.EOF) {
 		return nil, r.err
 	}
 	r.describe()
@@ -186,7 +186,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	for err == nil {
 		_, err = q.Next(ctx)
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	_, n, counted := q.Update()

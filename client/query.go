@@ -59,7 +59,7 @@ func (q *Query) Next(ctx context.Context) ([][]any, error) {
 		return rows, nil
 	}
 	q.err = err
-	if err != io.EOF && ctx.Err() != nil {
+	if !errors.Is(err, io.EOF) && ctx.Err() != nil {
 		q.err = context.Cause(ctx)
 	}
 	// Whatever broke the stream, a query that could still run must not.

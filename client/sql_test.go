@@ -270,7 +270,7 @@ func TestParseDSN(t *testing.T) {
 		"ann@h":                  "want http[s]",
 		"ftp://h":                "want http[s]",
 		"http://ann:pw@h":        "needs https",
-		"http://h?colour=red":    `unknown key "colour"`,
+		"http://h?color=red":     `unknown key "color"`,
 		"http://h?session=x":     "want name=value",
 		"http://h?prepared=soon": "want immediate or header",
 		"http://ann:pw@h:port":   "data source name",

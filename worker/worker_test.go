@@ -26,7 +26,7 @@ import (
 
 // runTwoStages runs scan → hash → pass → gather over the nodes and returns
 // the root's rows. It plays the coordinator.
-func runTwoStages(t *testing.T, ctx context.Context, nodes []*node, q string, numbers int64) (rows, sum int64, err error) {
+func runTwoStages(ctx context.Context, t *testing.T, nodes []*node, q string, numbers int64) (rows, sum int64, err error) {
 	n := int32(len(nodes))
 	var watchers []*watcher
 	for _, x := range nodes {
@@ -116,7 +116,7 @@ func endQuery(t testing.TB, n *node, q string) {
 func TestTwoStagesOnTwoWorkers(t *testing.T) {
 	nodes := []*node{startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil)}
 	const n = 1_000_000
-	rows, sum, err := runTwoStages(t, t.Context(), nodes, "q", n)
+	rows, sum, err := runTwoStages(t.Context(), t, nodes, "q", n)
 	if err != nil || rows != n || sum != n*(n-1)/2 {
 		t.Errorf("%d rows with sum %d, %v", rows, sum, err)
 	}

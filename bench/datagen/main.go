@@ -73,7 +73,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer bucket.Close()
+	defer func() { _ = bucket.Close() }() // each object was closed, and checked, by its writer
 	base := objstore.Join(prefix, o.schema)
 	marker := objstore.Join(base, doneMarker)
 	if _, err := bucket.Stat(ctx, marker); err == nil && !o.force {

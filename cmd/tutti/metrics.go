@@ -15,7 +15,7 @@ type nodeFigures struct {
 	values map[string]float64
 }
 
-// nodeMetrics are the gauges of the nodes, each labelled with the node's id.
+// nodeMetrics are the gauges of the nodes, each labeled with the node's id.
 // A node that has left is no longer among them.
 var nodeMetrics = map[string]string{
 	"tutti_node_memory_bytes":   "Memory accounted to queries and caches.",

@@ -13,11 +13,10 @@ import (
 
 // sqlOptions are the flags of tutti sql.
 type sqlOptions struct {
-	shell    shell.Options
-	local    bool
-	format   string
-	session  []string
-	noHeader bool
+	shell   shell.Options
+	local   bool
+	format  string
+	session []string
 }
 
 func sqlCommand() *cobra.Command {

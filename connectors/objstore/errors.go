@@ -53,7 +53,7 @@ func (e *storeError) Unwrap() []error {
 func fail(kind error, name string, cause error, format string, args ...any) *qerr.Error {
 	e := &storeError{kind: kind, text: fmt.Sprintf(format, args...), err: cause}
 	out := qerr.Wrap(codeOf(kind), e, "%s", name)
-	if kind == ErrChanged || kind == ErrUnavailable {
+	if errors.Is(kind, ErrChanged) || errors.Is(kind, ErrUnavailable) {
 		return out.WithRetry()
 	}
 	return out
@@ -61,10 +61,10 @@ func fail(kind error, name string, cause error, format string, args ...any) *qer
 
 // codeOf returns the error code that users see for a kind of error.
 func codeOf(kind error) qerr.Code {
-	switch kind {
-	case ErrNotFound:
+	switch {
+	case errors.Is(kind, ErrNotFound):
 		return qerr.LakeFileNotFound
-	case ErrChanged:
+	case errors.Is(kind, ErrChanged):
 		return qerr.LakeFileChanged
 	}
 	return qerr.LakeFilesystemError

@@ -26,13 +26,13 @@ func TestFaultyKinds(t *testing.T) {
 	if n, _, err := read(objstore.Fault{}); n != 0 || !errors.Is(err, objstore.ErrUnavailable) {
 		t.Errorf("error: %d, %v", n, err)
 	}
-	if _, _, err := read(objstore.Fault{Err: own}); err != own {
+	if _, _, err := read(objstore.Fault{Err: own}); !errors.Is(err, own) {
 		t.Errorf("own error: %v", err)
 	}
 	if n, got, err := read(objstore.Fault{Kind: objstore.FaultTruncate}); n == 1000 || !errors.Is(err, objstore.ErrUnavailable) || !bytes.Equal(got, data[:n]) {
 		t.Errorf("truncate: %d, %v", n, err)
 	}
-	if n, got, err := read(objstore.Fault{Kind: objstore.FaultShort}); n == 1000 || err != io.EOF || !bytes.Equal(got, data[:n]) {
+	if n, got, err := read(objstore.Fault{Kind: objstore.FaultShort}); n == 1000 || !errors.Is(err, io.EOF) || !bytes.Equal(got, data[:n]) {
 		t.Errorf("short: %d, %v", n, err)
 	}
 	if _, _, err := read(objstore.Fault{Kind: objstore.FaultChange}); !qerr.Is(err, qerr.LakeFileChanged) {

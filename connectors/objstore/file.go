@@ -194,7 +194,7 @@ func (f *File) Put(ctx context.Context, key string, r io.Reader, size int64, opt
 	if err != nil {
 		return ObjectInfo{}, f.wrap(key, err)
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // after the rename there is nothing to remove
 	n, err := f.write(ctx, tmp, key, r, size)
 	if cerr := tmp.Close(); err == nil && cerr != nil {
 		err = f.wrap(key, cerr)

@@ -146,14 +146,6 @@ func cutAfter(n int) answer {
 	}
 }
 
-// resetAfter does so too and loses some of what it sent.
-func resetAfter(n int) answer {
-	return func(w http.ResponseWriter, r *http.Request, serve http.Handler) {
-		sendPart(n, w, r, serve)
-		reset(w, r, nil)
-	}
-}
-
 // hang answers nothing until the client has gone.
 func hang(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	io.Copy(io.Discard, r.Body)

@@ -171,7 +171,7 @@ func (m *Mem) Delete(ctx context.Context, key string) (err error) {
 
 // notEOF drops io.EOF, which is an answer and no failure.
 func notEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

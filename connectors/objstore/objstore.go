@@ -15,7 +15,7 @@
 //
 // # Many ranges
 //
-// Column chunks are read through a Fetcher: it merges neighbouring ranges into
+// Column chunks are read through a Fetcher: it merges neighboring ranges into
 // requests of a few MiB, keeps a bounded number of them in flight and a bounded
 // number of bytes ahead of the consumer, and reads into buffers of the caller.
 //

@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -37,7 +38,7 @@ func (r *ObjectReader) ReadAt(p []byte, off int64) (int, error) {
 	}
 	want := min(int64(len(p)), r.obj.Size-off)
 	n, err := r.b.GetRange(r.ctx, r.obj.Key, r.obj.ETag, off, p[:want])
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return n, errTooShort(r.b, r.obj, off+int64(n))
 	}
 	if err == nil && n < len(p) {
@@ -58,7 +59,7 @@ func (r *ObjectReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.ReadAt(p, r.pos)
 	r.pos += int64(n)
-	if n > 0 && err == io.EOF {
+	if n > 0 && errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return n, err
@@ -83,7 +84,7 @@ func (r *ObjectReader) Seek(offset int64, whence int) (int64, error) {
 func ReadAll(ctx context.Context, b Bucket, obj ObjectInfo) ([]byte, error) {
 	buf := make([]byte, obj.Size)
 	n, err := b.GetRange(ctx, obj.Key, obj.ETag, 0, buf)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = errTooShort(b, obj, int64(n))
 	}
 	return buf[:n], err

@@ -200,7 +200,7 @@ func (u *upload) send(ctx context.Context, buf []byte) error {
 		go func(number int32, buf []byte) {
 			defer wg.Done()
 			if err := u.part(ctx, number, buf); err != nil {
-				u.stop(cancel, err)
+				_ = u.stop(cancel, err) // send returns it
 			}
 			u.free <- buf[:cap(buf)]
 		}(number, buf)

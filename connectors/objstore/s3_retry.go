@@ -113,7 +113,7 @@ func (c *client) retry(ctx context.Context, cl call, attempt func(context.Contex
 	for total := 1; ; total++ {
 		c.cfg.Metrics.sent(total > 1)
 		moved, err := attempt(ctx)
-		if err == nil || err == io.EOF {
+		if err == nil || errors.Is(err, io.EOF) {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,10 +101,11 @@ func (w *stallWatch) stop() {
 
 // explain returns the stall that caused err, if one did.
 func (w *stallWatch) explain(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
-	if s, ok := context.Cause(w.ctx).(*stallError); ok {
+	var s *stallError
+	if errors.As(context.Cause(w.ctx), &s) {
 		return s
 	}
 	return err

@@ -46,7 +46,6 @@ type model struct {
 	rng   *rand.Rand
 	given map[int64]plan.TaskID // splits handed out
 	tasks map[plan.TaskID]*told
-	parts int
 }
 
 // told is what one task has heard.

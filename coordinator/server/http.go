@@ -58,7 +58,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, p *page) {
 	s.metrics.sent.Add(float64(size))
 	if p.packed || size < gzipAbove || !wantsGzip(r) {
 		h.Set("Content-Length", strconv.Itoa(size))
-		writeAll(w, p.body)
+		_ = writeAll(w, p.body) // the client has gone; it may ask again
 		return
 	}
 	h.Set("Content-Encoding", "gzip")

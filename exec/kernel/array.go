@@ -249,8 +249,7 @@ func joinKernel(fn *function.Scalar, _ *binding) (kern, error) {
 		case typeIsBytes(t):
 			text = func(dst []byte, j int) []byte { return padElement(dst, l.kid.Bytes(j), t) }
 		case prepare != nil:
-			flat := vector.Vector{}
-			flat = *l.kid
+			flat := *l.kid
 			text = prepare(&call{args: []*vector.Vector{&flat}})
 		}
 		return func(i int) error {

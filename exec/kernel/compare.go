@@ -426,7 +426,6 @@ type pairPred struct {
 	typ    types.Type
 	slots  [2]*slot
 	last   [2]*vector.Vector
-	buf    rowBuf
 }
 
 func (p *pairPred) read() []*vector.Vector { return p.last[:] }

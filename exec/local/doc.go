@@ -25,5 +25,5 @@
 //
 // RunPlan runs a whole plan without exchanges: with one task a stage, hashing,
 // replicating and gathering are all the same, so it stitches the fragments
-// back into one tree. Nothing is partitioned, serialised or retained.
+// back into one tree. Nothing is partitioned, serialized or retained.
 package local

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -75,7 +76,7 @@ func TestSpoolReadersWaitNoLongerThanTheirContext(t *testing.T) {
 	s := newSpool(optest.NewAccount(t), []types.Type{bigint}, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := s.reader(1).source().Next(ctx); err != context.Canceled {
+	if _, err := s.reader(1).source().Next(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

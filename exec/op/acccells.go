@@ -52,16 +52,6 @@ func (c *cells[T]) room(a *mem.Account, n int) error {
 	return nil
 }
 
-// push appends x.
-func (c *cells[T]) push(a *mem.Account, x T) error {
-	n := len(c.v)
-	if err := c.grow(a, n+1); err != nil {
-		return err
-	}
-	c.v[n] = x
-	return nil
-}
-
 // empty forgets all cells and keeps the memory.
 func (c *cells[T]) empty() { c.v = c.v[:0] }
 
@@ -133,9 +123,6 @@ func (c *byteCells) get(g uint32) []byte {
 	}
 	return c.heap.bufs[x.buf][x.off : x.off+x.len : x.off+x.len]
 }
-
-// has reports whether group g has a string.
-func (c *byteCells) has(g uint32) bool { return c.at.v[g].cap > 0 }
 
 // set makes b group g's string, copying it.
 func (c *byteCells) set(a *mem.Account, g uint32, b []byte) error {

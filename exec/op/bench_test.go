@@ -16,11 +16,10 @@ import (
 
 // window is an operator over columns in memory, lending windows of them.
 type window struct {
-	cols     []*vector.Vector
-	at, end  int
-	out      vector.Batch
-	vecs     []vector.Vector
-	rowWidth int
+	cols    []*vector.Vector
+	at, end int
+	out     vector.Batch
+	vecs    []vector.Vector
 }
 
 func newWindow(cols []*vector.Vector, from, to int) *window {

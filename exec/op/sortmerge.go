@@ -91,12 +91,11 @@ type Merge struct {
 
 // mergeInput is one stream and its batch in hand.
 type mergeInput struct {
-	in     exec.Operator
-	b      *vector.Batch // nil: at the end
-	at     int           // next row, counted among those that are there
-	keys   []byte
-	cols   []*vector.Vector
-	closed bool
+	in   exec.Operator
+	b    *vector.Batch // nil: at the end
+	at   int           // next row, counted among those that are there
+	keys []byte
+	cols []*vector.Vector
 }
 
 // NewMerge returns a merge of inputs that are each sorted as spec says.

@@ -116,11 +116,6 @@ func (s *rowStore) release() {
 	s.chunks, s.n = nil, 0
 }
 
-// columns returns the columns of a row's chunk, and its place in them.
-func (s *rowStore) at(row uint32) ([]*vector.Vector, int) {
-	return s.chunks[row>>storeBits].cols, int(row & (1<<storeBits - 1))
-}
-
 // gatherer copies rows of a sealed store, in any order, to vectors of its own.
 // Long strings stay in the store, which has to outlive the vectors.
 type gatherer struct {

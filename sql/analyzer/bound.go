@@ -277,7 +277,7 @@ func (r *Select) Columns() []Column {
 }
 
 // Columns returns the query's columns.
-func (r *Query) Columns() []Column { return r.Cols }
+func (q *Query) Columns() []Column { return q.Cols }
 
 func (*Scan) relation()         {}
 func (*Values) relation()       {}

@@ -321,7 +321,7 @@ func (p *printer) functionName(n *QualifiedName) {
 	p.name(n)
 }
 
-// normalForm recognises the call made of NORMALIZE(x, form), whose name is a
+// normalForm recognizes the call made of NORMALIZE(x, form), whose name is a
 // keyword and whose second argument is a bare word.
 func normalForm(e *FunctionCall) (string, bool) {
 	if len(e.Name.Parts) != 1 || e.Name.Parts[0].Quoted || e.Name.Parts[0].Name != "normalize" || len(e.Args) != 2 {

@@ -230,7 +230,7 @@ func decodeCodePoint(s string, digits int) (rune, error) {
 	}
 	switch {
 	case 0xD800 <= code && code <= 0xDFFF:
-		return 0, fmt.Errorf("Invalid escaped character: %s. Escaped character is a surrogate. Use '\\+123456' instead.", s[:digits]) //nolint:staticcheck // Trino's words
+		return 0, fmt.Errorf("Invalid escaped character: %s. Escaped character is a surrogate. Use '\\+123456' instead.", s[:digits]) //nolint:staticcheck,revive // Trino's words
 	case code > utf8.MaxRune:
 		return 0, fmt.Errorf("Invalid escaped character: %s", s[:digits]) //nolint:staticcheck // Trino's words
 	}

@@ -66,8 +66,8 @@ func FormatDecimal(v any, scale int32) string {
 	return sign + digits[:cut] + "." + digits[cut:]
 }
 
-// Big returns v as a big integer.
-func (v Int128) Big() *big.Int {
-	b := new(big.Int).Lsh(big.NewInt(v.Hi), 64)
-	return b.Add(b, new(big.Int).SetUint64(v.Lo))
+// Big returns a as a big integer.
+func (a Int128) Big() *big.Int {
+	b := new(big.Int).Lsh(big.NewInt(a.Hi), 64)
+	return b.Add(b, new(big.Int).SetUint64(a.Lo))
 }

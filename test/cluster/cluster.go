@@ -178,7 +178,7 @@ func (c *Cluster) Await(ctx context.Context, n int) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d workers are active (%v); logs in %s", active, n, err, c.cfg.Dir)
+			return fmt.Errorf("%d of %d workers are active (%w); logs in %s", active, n, err, c.cfg.Dir)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	w, err := newWorld()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "the test cluster does not start:", err)
-		w.close(false)
+		_ = w.close(false) // what broke first has been said
 		os.Exit(1)
 	}
 	shared = w

@@ -70,9 +70,8 @@ func StartGateway(ctx context.Context, program, logs, root string) (*Gateway, er
 	}
 	g := &Gateway{Process: p, URL: "http://" + address, Root: buckets}
 	for {
-		resp, err := http.Get(g.URL + "/healthz")
+		err := answers(ctx, g.URL+"/healthz")
 		if err == nil {
-			resp.Body.Close()
 			return g, nil
 		}
 		select {
@@ -96,4 +95,17 @@ func (g *Gateway) Generate(ctx context.Context, datagen, bucket, schema string, 
 		return fmt.Errorf("generate TPC-H: %w\n%s", err, out)
 	}
 	return nil
+}
+
+// answers returns nil if a server does, whatever it says.
+func answers(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }

@@ -57,7 +57,7 @@ func Check(ctx context.Context, exec Executor, rec *Record, opts Options) error 
 	case rec.Kind == StatementError && failure == nil:
 		return fmt.Errorf("no error, want %s", rec.Error)
 	case rec.Kind == StatementError && !rec.Error.MatchString(failure.Error()):
-		return fmt.Errorf("error is\n  %s\nwant\n  %s", failure, rec.Error)
+		return fmt.Errorf("error is\n  %w\nwant\n  %s", failure, rec.Error)
 	case rec.Kind != StatementError && failure != nil:
 		return fmt.Errorf("failed: %w", failure)
 	case rec.Kind == Query:

@@ -75,12 +75,8 @@ func StartServer(ctx context.Context, log *os.File, program string, args ...stri
 // await polls the server until it answers.
 func (s *Server) await(ctx context.Context) error {
 	for {
-		resp, err := http.Get(s.URL + "/v1/info")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
+		if s.answers(ctx) {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -91,6 +87,19 @@ func (s *Server) await(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+func (s *Server) answers(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/v1/info", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
 }
 
 // Stop ends the server: politely, and after ten seconds by force, which is an

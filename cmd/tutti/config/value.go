@@ -80,7 +80,7 @@ func Resolve(value string, environ func(string) (string, bool)) (string, error) 
 	return out, bad
 }
 
-// Suggest returns "; did you mean …?" for the name nearest to a misspelt one,
+// Suggest returns "; did you mean …?" for the name nearest to a misspelled one,
 // or nothing.
 func Suggest(name string, known []string) string {
 	best, distance := "", 3

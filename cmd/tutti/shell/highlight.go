@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 )
@@ -91,7 +92,7 @@ func collect(ctx context.Context, res Result, each func(row []string)) error {
 			}
 			each(out)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

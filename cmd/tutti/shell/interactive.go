@@ -34,7 +34,7 @@ func (s *shell) loop(ctx context.Context) error {
 				s.say("To leave press Ctrl-D or type quit.\n")
 			}
 			continue
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			s.say("\n")
 			return nil
 		case err != nil:

@@ -85,9 +85,8 @@ type lines struct {
 	cols []client.Column
 }
 
-func (l *lines) begin(cols []client.Column) { l.cols = cols }
-func (l *lines) end()                       {}
-func (l *lines) fail()                      {}
+func (l *lines) end()  {}
+func (l *lines) fail() {}
 
 // each writes one line of fields with a separator.
 func (l *lines) each(sep string, field func(i int) string) {

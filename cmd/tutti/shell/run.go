@@ -51,7 +51,7 @@ func (s *shell) print(ctx context.Context, res Result, st statement, m *meter) (
 	for {
 		page, err := res.Next(ctx)
 		m.update(res.Stats())
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			if p != nil {
 				p.fail()
 			}
@@ -64,14 +64,14 @@ func (s *shell) print(ctx context.Context, res Result, st statement, m *meter) (
 		rows += int64(len(page))
 		if p != nil {
 			p.rows(page)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				p.end()
 			}
 		}
 		if flushErr := s.out.Flush(); flushErr != nil {
 			return rows, fmt.Errorf("write output: %w", flushErr)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
 	}

@@ -141,17 +141,6 @@ func (d *delta) nextMini() error {
 	return nil
 }
 
-// finish passes over what is left, so that rest is what follows the values.
-func (d *delta) finish() error {
-	var scratch [64]int64
-	for d.left > 0 {
-		if err := d.read(scratch[:min(d.left, len(scratch))]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // rest returns the bytes after the last miniblock that holds values. All
 // values must have been read.
 func (d *delta) rest() []byte { return d.b }

@@ -38,7 +38,7 @@ func seedFiles(t testing.TB) (files [][]byte) {
 		}
 	}
 	for _, enc := range []pq.Encoding{pq.Encodings.DeltaBinaryPacked, pq.Encodings.DeltaByteArray, pq.Encodings.DeltaLengthByteArray, pq.Encodings.ByteStreamSplit} {
-		kind := arrow.DataType(arrow.PrimitiveTypes.Int64)
+		kind := arrow.PrimitiveTypes.Int64
 		if enc == pq.Encodings.DeltaByteArray || enc == pq.Encodings.DeltaLengthByteArray {
 			kind = arrow.BinaryTypes.String
 		}

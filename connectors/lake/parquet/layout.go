@@ -32,11 +32,6 @@ const (
 // identity reports whether a PLAIN page's bytes are the vector's.
 func (l *layout) identity() bool { return l.src == srcFixed && l.conv == nil }
 
-// isView reports whether the vector's values are views.
-func (l *layout) isView() bool {
-	return l.src == srcFixedBytes || l.src == srcBytes && l.fromBytes == nil
-}
-
 // newLayout returns the layout for reading leaf as t, which is the leaf's own
 // type or one that it widens to (see Widens).
 func newLayout(leaf *Leaf, t types.Type) (layout, error) {

@@ -18,7 +18,6 @@ type pruner struct {
 	stats   []*statReader // by column; nil: no statistics
 	// probes are the conjuncts that ask for equality: bloom filters know.
 	probes []probe
-	cached map[int][]rowRange // by group, as computed from the page index
 }
 
 // probe is a conjunct column = c or column IN (c, …), whose values are encoded

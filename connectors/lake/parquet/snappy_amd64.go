@@ -54,7 +54,8 @@ func snappyDecode(dst, src []byte) bool {
 	src = src[k:]
 	to, from := unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(src))
 	d, s := 0, 0
-	for ok := true; s < len(src); {
+	var ok bool
+	for s < len(src) {
 		if sEnd, dEnd := len(src)-snappySrcSlack, len(dst)-snappyDstSlack; s < sEnd && d < dEnd {
 			d, s = snappyFast(to, from, d, s, dEnd, sEnd, &snappyTable)
 		}

@@ -118,8 +118,12 @@ func drain(ctx context.Context, o exec.Operator) (Rows, error) {
 		}
 		rows = append(rows, got...)
 	}
-	if b, err := o.Next(ctx); b != nil || err != nil {
-		return rows, fmt.Errorf("after the end Next returned %v, %v", b, err)
+	b, err := o.Next(ctx)
+	if err != nil {
+		return rows, fmt.Errorf("Next after the end: %w", err)
+	}
+	if b != nil {
+		return rows, fmt.Errorf("Next after the end returned a batch of %d rows", b.Rows())
 	}
 	return rows, nil
 }

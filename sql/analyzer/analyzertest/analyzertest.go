@@ -100,7 +100,9 @@ func parseType(s string) types.Type {
 	args := strings.Split(strings.TrimSuffix(rest, ")"), ";")
 	var n [2]int32
 	for i := range min(len(args), 2) {
-		fmt.Sscan(args[i], &n[i])
+		if _, err := fmt.Sscan(args[i], &n[i]); err != nil {
+			panic("analyzertest: type parameter " + args[i])
+		}
 	}
 	switch name {
 	case "bigint":

@@ -221,7 +221,7 @@ func TestTypedAheadIsKept(t *testing.T) {
 			t.Errorf("got %q, %v", got, err)
 		}
 	}
-	if _, err := e.Read("> "); err != io.EOF {
+	if _, err := e.Read("> "); !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
 }
@@ -322,7 +322,7 @@ func TestScreen(t *testing.T) {
 				}
 			}
 			e := New(Config{In: in, Out: s, Size: func() (int, int) { return 40, 10 }, History: &memory{[]string{"two;"}}, Done: done, Complete: completeAnimals})
-			if _, err := e.Read("> "); err != io.EOF {
+			if _, err := e.Read("> "); !errors.Is(err, io.EOF) {
 				t.Error(err)
 			}
 		})
@@ -400,7 +400,7 @@ func FuzzKeys(f *testing.F) {
 		in := &steps{groups: strings.SplitAfter(keys, "a"), seen: func(int) {}}
 		e := New(Config{In: in, Out: s, Size: func() (int, int) { return s.cols, s.rows }, History: &memory{[]string{"one;", "two\n2;"}}, Done: done, Complete: completeAnimals})
 		for range 10 {
-			if _, err := e.Read("> "); err == io.EOF {
+			if _, err := e.Read("> "); errors.Is(err, io.EOF) {
 				break
 			}
 			if e.pos < 0 || e.pos > len(e.buf) {
