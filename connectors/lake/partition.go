@@ -2,6 +2,7 @@ package lake
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/sql/types"
@@ -29,10 +30,10 @@ func hiddenType(name string) (t types.Type, ok bool) {
 
 // hiddenValue returns a hidden column's value for a file, in the form of
 // expr.Const.
-func hiddenValue(name, root string, s *splitInfo) any {
+func hiddenValue(name, root string, s *splitFile) any {
 	switch name {
 	case colPath:
-		return root + "/" + s.Key
+		return strings.ToValidUTF8(root+"/"+string(s.Key), "\ufffd")
 	case colSize:
 		return s.Size
 	}

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -18,7 +19,17 @@ import (
 )
 
 // s3Config starts an S3 server with the files of a folder in a bucket.
-func s3Config(t *testing.T, dir string) Config {
+func s3Config(t testing.TB, dir string) Config {
+	t.Helper()
+	cfg, handler := s3Handler(t, dir)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	cfg.S3.Endpoint = server.URL
+	return cfg
+}
+
+// s3Handler is s3Config without the server: the settings lack the endpoint.
+func s3Handler(t testing.TB, dir string) (Config, http.Handler) {
 	t.Helper()
 	backend := s3mem.New()
 	if err := backend.CreateBucket("lake"); err != nil {
@@ -44,11 +55,9 @@ func s3Config(t *testing.T, dir string) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(gofakes3.New(backend).Server())
-	t.Cleanup(server.Close)
 	return Config{Warehouse: "s3://lake/wh/", S3: objstore.Config{
-		Endpoint: server.URL, PathStyle: true, AccessKey: "k", SecretKey: "s", Attempts: 2,
-	}}
+		PathStyle: true, AccessKey: "k", SecretKey: "s", Attempts: 2,
+	}}, gofakes3.New(backend).Server()
 }
 
 func TestConformanceS3(t *testing.T) {

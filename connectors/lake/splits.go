@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/tuttidb/tutti/connectors"
-	"github.com/tuttidb/tutti/connectors/objstore"
 	"github.com/tuttidb/tutti/exec/kernel"
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -12,12 +11,18 @@ import (
 )
 
 const (
-	// Splits have between minSplit and maxSplit bytes, such that a scan has
+	// Splits weigh between minSplit and maxSplit bytes, such that a scan has
 	// about wantedSplits: enough that drivers end at about the same time, and
 	// few enough that each is worth its overhead.
 	minSplit     = 8 << 20
 	maxSplit     = 64 << 20
 	wantedSplits = 32
+	// openCost is what opening a file weighs beside its bytes: about what could
+	// be read of it in that time. So a split has no more than 64 files.
+	openCost = 1 << 20
+	// limitFiles is the number of footers that are looked at to find how many
+	// files a scan with a limit needs.
+	limitFiles = 8
 )
 
 // snapshot returns the listing that a handle names. An instance that did not
@@ -57,16 +62,40 @@ func (l *Lake) Splits(ctx context.Context, scan *connectors.Scan) (connectors.Sp
 	if err != nil {
 		return nil, err
 	}
+	files = l.limited(ctx, ls, scan, files)
 	s := &splitSource{root: ls.root, files: files}
 	var total int64
 	for i := range files {
-		total += files[i].Size
+		total += files[i].weight()
 	}
 	s.target = min(max(total/wantedSplits, minSplit), maxSplit)
 	return s, nil
 }
 
-// splitSource cuts files into ranges of about target bytes.
+// weight is the work of reading a file, in bytes.
+func (f *file) weight() int64 { return f.Size + openCost }
+
+// limited leaves out the files that a scan with a limit, and no condition, does
+// not come to. What cannot be told soon is left to the readers.
+func (l *Lake) limited(ctx context.Context, ls *listing, scan *connectors.Scan, files []file) []file {
+	if scan.Limit < 0 || scan.Predicate != nil || scan.Hint != nil || len(scan.Dynamic) > 0 {
+		return files
+	}
+	var rows int64
+	for i := range files[:min(len(files), limitFiles)] {
+		f, err := l.deps.Footers.Open(ctx, ls.bucket, files[i].ObjectInfo)
+		if err != nil {
+			return files // the reader will say so
+		}
+		if rows += f.Rows; rows >= scan.Limit {
+			return files[:i+1]
+		}
+	}
+	return files
+}
+
+// splitSource cuts files into ranges of about target bytes, and puts small
+// files together up to there.
 type splitSource struct {
 	root   string
 	files  []file
@@ -81,22 +110,44 @@ func (s *splitSource) Next(ctx context.Context, max int) ([]connectors.Split, er
 	}
 	var out []connectors.Split
 	for len(out) < max && len(s.files) > 0 {
-		f := &s.files[0]
-		n := (f.Size + s.target/2) / s.target
-		if n < 1 {
-			n = 1
-		}
+		out = append(out, s.next())
+	}
+	return out, nil
+}
+
+// next makes one split.
+func (s *splitSource) next() connectors.Split {
+	f := &s.files[0]
+	split := connectors.Split{Affinity: s.root + "/" + f.Key}
+	info := splitInfo{Version: handleVersion}
+	n := max((f.Size+s.target/2)/s.target, 1)
+	if n > 1 {
 		from, to := f.Size*s.parts/n, f.Size*(s.parts+1)/n
-		info := splitInfo{
-			Version: handleVersion, Key: f.Key, Size: f.Size, ETag: f.ETag, Modified: f.ModTime.UnixMilli(),
-			From: from, To: to, Values: f.values,
-		}
-		out = append(out, connectors.Split{Payload: info.encode(), Affinity: s.root + "/" + f.Key, Bytes: to - from})
+		info.Files = []splitFile{f.part(from, to)}
+		split.Bytes = to - from
 		if s.parts++; s.parts == n {
 			s.files, s.parts = s.files[1:], 0
 		}
+	} else {
+		for weight := int64(0); len(s.files) > 0; s.files = s.files[1:] {
+			f := &s.files[0]
+			if weight += f.weight(); weight > s.target && len(info.Files) > 0 {
+				break
+			}
+			info.Files = append(info.Files, f.part(0, f.Size))
+			split.Bytes += f.Size
+		}
 	}
-	return out, nil
+	split.Payload = info.encode()
+	return split
+}
+
+// part describes bytes from to to-1 of the file.
+func (f *file) part(from, to int64) splitFile {
+	return splitFile{
+		Key: []byte(f.Key), Size: f.Size, ETag: f.ETag, Modified: f.ModTime.UnixMilli(),
+		From: from, To: to, Values: f.values,
+	}
 }
 
 // Close implements connectors.SplitSource.
@@ -208,12 +259,6 @@ func (ls *listing) appendKnown(b *vector.Builder, f *file, c *connectors.ScanCol
 		}
 		return kernel.AppendValue(b, c.Type, v)
 	}
-	info := splitInfo{Key: f.Key, Size: f.Size, Modified: f.ModTime.UnixMilli()}
+	info := f.part(0, f.Size)
 	return kernel.AppendValue(b, c.Type, hiddenValue(c.Name, ls.root, &info))
-}
-
-// isLocal reports whether a bucket's URL is that of a folder.
-func isLocal(root string) bool {
-	loc, err := objstore.ParseLocation(root)
-	return err == nil && loc.Scheme == objstore.SchemeFile
 }

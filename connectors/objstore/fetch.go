@@ -2,7 +2,6 @@ package objstore
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -397,7 +396,7 @@ func (f *Fetcher) finish(d *Fetched, g *fetchGroup, err error) {
 func (d *Fetched) fetchPiece(g *fetchGroup, piece int) error {
 	g.alloc.Do(func() { g.buf, g.noMem = d.f.opts.Buffers.Get(int(g.Len)) })
 	if g.noMem != nil {
-		return fmt.Errorf("memory to read %s: %w", nameOf(d.bucket.URL(), d.obj.Key), g.noMem)
+		return g.noMem // about the query, not about the object
 	}
 	from, to := g.piece(piece)
 	n, err := d.bucket.GetRange(d.ctx, d.obj.Key, d.obj.ETag, g.Off+from, g.buf[from:to:to])

@@ -245,7 +245,7 @@ func TestFetchErrors(t *testing.T) {
 		"changed":     {objstore.Fault{Kind: objstore.FaultChange, After: 2}, 0, qerr.LakeFileChanged, "run the query again"},
 		"truncated":   {objstore.Fault{Kind: objstore.FaultTruncate}, 0, qerr.LakeFilesystemError, "cut off"},
 		"too short":   {objstore.Fault{Kind: objstore.FaultShort}, 0, qerr.LakeBadData, "before the 100000 bytes it was listed with"},
-		"no memory":   {objstore.Fault{Kind: objstore.FaultDelay}, 10_000, qerr.ExceededLocalMemory, "memory to read mem://test/k: Query exceeded"},
+		"no memory":   {objstore.Fault{Kind: objstore.FaultDelay}, 10_000, qerr.ExceededLocalMemory, "Query exceeded"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -115,7 +115,7 @@ type benchTarget struct {
 func (tf *benchTarget) config(names ...string) Config {
 	cfg := tf.testFile.config(names...)
 	cfg.Bucket = tf.bucket
-	cfg.Fetch = objstore.FetchOptions{Gap: 16 << 10, Target: 4 << 20, Requests: 2}
+	cfg.Fetcher = NewFetcher(cfg.Account, objstore.FetchOptions{Gap: 16 << 10, Target: 4 << 20, Requests: 2})
 	return cfg
 }
 

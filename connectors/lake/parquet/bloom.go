@@ -109,7 +109,7 @@ func (p *pruner) bloom(r *Reader, g *Group, pr probe) (bool, error) {
 		return true, nil // a dictionary that is read anyway knows better
 	}
 	if at.len == 0 { // older writers left the length out: the header has it
-		at.len = min(64, r.cfg.File.Size-at.off)
+		at.len = min(minBloom, r.cfg.File.Size-at.off)
 	}
 	if at.len > maxIndex {
 		return true, nil

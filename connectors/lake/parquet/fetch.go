@@ -12,6 +12,18 @@ import (
 	"github.com/tuttidb/tutti/exec/mem"
 )
 
+// Fetcher fetches column chunks for the readers that share it, within common
+// limits on requests and on bytes held, into memory of one account.
+type Fetcher struct {
+	inner *objstore.Fetcher
+}
+
+// NewFetcher returns a Fetcher; opts.Buffers is replaced.
+func NewFetcher(account *mem.Account, opts objstore.FetchOptions) *Fetcher {
+	opts.Buffers = &accountBuffers{account: account, bufs: map[*byte]*mem.Buf{}}
+	return &Fetcher{inner: objstore.NewFetcher(opts)}
+}
+
 // accountBuffers is an objstore.BufferSource that takes its memory from an
 // account.
 type accountBuffers struct {
@@ -52,15 +64,36 @@ type allocator struct {
 // Alloc returns a buffer of n bytes, as mem.Account has it.
 func (a *allocator) Alloc(n int) (*mem.Buf, error) {
 	b, err := a.account.Alloc(n)
-	var limit *mem.LimitError
-	if errors.As(err, &limit) && a.giveUp() {
-		return a.account.Alloc(n)
+	for isLimit(err) && a.giveUp() {
+		b, err = a.account.Alloc(n)
 	}
 	return b, err
 }
 
-// dropAhead gives up the group that is being fetched ahead, if any.
-func (r *Reader) dropAhead() bool {
+// Grow makes room for n bytes in b, as mem.Buf has it.
+func (a *allocator) Grow(b *mem.Buf, n int) error {
+	err := b.Grow(n)
+	for isLimit(err) && a.giveUp() {
+		err = b.Grow(n)
+	}
+	return err
+}
+
+// isLimit reports whether err says that memory is short.
+func isLimit(err error) bool {
+	var limit *mem.LimitError
+	return errors.As(err, &limit)
+}
+
+// giveUp gives back memory that only saves time, and reports whether there was
+// any.
+func (r *Reader) giveUp() bool {
+	return r.DropAhead() || r.cfg.GiveUp != nil && r.cfg.GiveUp()
+}
+
+// DropAhead gives up the group that is being fetched ahead, if any: it will be
+// fetched again in its turn.
+func (r *Reader) DropAhead() bool {
 	if r.ahead == nil {
 		return false
 	}
@@ -69,43 +102,181 @@ func (r *Reader) dropAhead() bool {
 	return true
 }
 
-// groupData is the data of a row group's wanted chunks, arriving.
+// groupData is the wanted data of a row group, arriving.
 type groupData struct {
 	fetched *objstore.Fetched
-	place   map[int]int // leaf index to range number
-	ranges  []objstore.Range
-	// ahead says that the fetch began while another group was being read, and
-	// again are chunks fetched once more because there was no memory then.
+	// rows are the rows of the group that are read, and leaves what is fetched
+	// of the chunk of each leaf for them.
+	rows   []rowRange
+	leaves map[int][]piece
+	ranges []objstore.Range
+	// ahead says that the fetch began while something else was being read, and
+	// again are ranges fetched once more because there was no memory then.
 	ahead bool
 	again []*objstore.Fetched
 }
 
-// fetchGroup begins to read the chunks of leaves, which come in the order in
-// which they will be wanted.
-func (r *Reader) fetchGroup(g *Group, leaves []int) (*groupData, error) {
-	d := &groupData{place: make(map[int]int, len(leaves))}
-	d.ranges = make([]objstore.Range, len(leaves))
-	for i, l := range leaves {
-		c := &g.Chunks[l]
-		d.place[l] = i
-		d.ranges[i] = objstore.Range{Off: c.Off, Len: c.Len}
+// piece is a part of a chunk, as a range of the fetch: see chunkPart.
+type piece struct {
+	place int // in ranges
+	gap   int64
+	rows  []int64
+}
+
+// fetchGroup begins to read what the given rows of a group need of the chunks
+// of leaves, which come in the order in which they will be wanted.
+func (r *Reader) fetchGroup(g *Group, leaves []int, rows []rowRange) (*groupData, error) {
+	d := &groupData{rows: rows, leaves: make(map[int][]piece, len(leaves))}
+	tables, err := r.offsetIndexes(g, leaves, rows)
+	if err != nil {
+		return nil, err
 	}
-	fetched, err := r.fetcher.Fetch(r.ctx, r.cfg.Bucket, r.cfg.Object, d.ranges)
-	d.fetched = fetched
+	for _, l := range leaves {
+		d.add(l, &g.Chunks[l], tables[l])
+	}
+	d.fetched, err = r.fetcher.inner.Fetch(r.ctx, r.cfg.Bucket, r.cfg.Object, d.ranges)
 	return d, err
 }
 
-// bytes waits for a leaf's chunk. ctx ends the wait, and with it the reader.
-func (d *groupData) bytes(ctx context.Context, r *Reader, leaf int) ([]byte, error) {
-	i := d.place[leaf]
+// add adds what is read of a leaf's chunk: the pages in the table that hold
+// rows of the group that are read, or everything without a table.
+func (d *groupData) add(leaf int, c *Chunk, table pageTable) {
+	if table == nil {
+		d.take(leaf, objstore.Range{Off: c.Off, Len: c.Len}, piece{})
+		return
+	}
+	if n := table[0].at.off - c.Off; n > 0 { // the dictionary
+		d.take(leaf, objstore.Range{Off: c.Off, Len: n}, piece{rows: []int64{}})
+	}
+	var run piece
+	var span objstore.Range
+	for i := range table {
+		p := &table[i]
+		if overlaps(d.rows, p.first, p.first+p.rows) {
+			if len(run.rows) == 0 {
+				span.Off = p.at.off
+			}
+			span.Len = p.at.off + p.at.len - span.Off
+			run.rows = append(run.rows, p.rows)
+			continue
+		}
+		if len(run.rows) > 0 {
+			d.take(leaf, span, run)
+			run = piece{}
+		}
+		run.gap += p.rows
+	}
+	if len(run.rows) > 0 {
+		d.take(leaf, span, run)
+	}
+}
+
+func (d *groupData) take(leaf int, at objstore.Range, p piece) {
+	p.place = len(d.ranges)
+	d.ranges = append(d.ranges, at)
+	d.leaves[leaf] = append(d.leaves[leaf], p)
+}
+
+// overlaps reports whether some range has rows of begin to end-1.
+func overlaps(ranges []rowRange, begin, end int64) bool {
+	for _, r := range ranges {
+		if r.begin < end && begin < r.end {
+			return true
+		}
+	}
+	return false
+}
+
+// maxIndexes is the largest run of indexes that is read at once.
+const maxIndexes = 1 << 20
+
+// offsetIndexes returns, for those leaves of a group of which pages may be left
+// out, where their pages are. It reads them in one request at most.
+func (r *Reader) offsetIndexes(g *Group, leaves []int, rows []rowRange) (map[int]pageTable, error) {
+	if len(rows) == 1 && rows[0] == (rowRange{0, g.Rows}) {
+		return nil, nil
+	}
+	lo, hi := r.cfg.File.Size, int64(0)
+	var flat []int
+	for _, l := range leaves {
+		at := g.Chunks[l].offsetIndex
+		if at.len > 0 && r.isFlat(l) {
+			flat = append(flat, l)
+			lo, hi = min(lo, at.off), max(hi, at.off+at.len)
+		}
+	}
+	if len(flat) == 0 || hi-lo > maxIndexes {
+		return nil, nil
+	}
+	all, err := r.small(r.asked, span{lo, hi - lo})
+	if err != nil {
+		return nil, err
+	}
+	tables := make(map[int]pageTable, len(flat))
+	for _, l := range flat {
+		c := &g.Chunks[l]
+		from := c.offsetIndex.off - lo
+		if t := parseOffsetIndex(all[from:from+c.offsetIndex.len], g.Rows); t.within(c) {
+			tables[l] = t
+		}
+	}
+	return tables, nil
+}
+
+// isFlat reports whether a leaf is read by a column whose rows are its values.
+func (r *Reader) isFlat(leaf int) bool {
+	for i := range r.slots {
+		s := &r.slots[i]
+		if len(s.leaves) == 1 && s.leaves[0] == leaf {
+			_, flat := s.col.(*flatColumn)
+			return flat
+		}
+	}
+	return false
+}
+
+// within reports whether the pages lie in order within the chunk.
+func (t pageTable) within(c *Chunk) bool {
+	at, end := c.Off, c.Off+c.Len
+	for i := range t {
+		p := &t[i].at
+		if p.off < at || p.len <= 0 || p.len > end-p.off {
+			return false
+		}
+		at = p.off + p.len
+	}
+	return len(t) > 0
+}
+
+// parts waits for what is read of a leaf's chunk. ctx ends the wait, and with
+// it the reader.
+func (d *groupData) parts(ctx context.Context, r *Reader, leaf int) ([]chunkPart, error) {
+	pieces := d.leaves[leaf]
+	out := make([]chunkPart, len(pieces))
+	for i, p := range pieces {
+		b, err := d.bytes(ctx, r, p.place)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = chunkPart{gap: p.gap, data: b, rows: p.rows}
+	}
+	return out, nil
+}
+
+// bytes waits for a range.
+func (d *groupData) bytes(ctx context.Context, r *Reader, i int) ([]byte, error) {
 	if !d.fetched.Ready(i) {
 		stop := context.AfterFunc(ctx, r.cancel)
 		defer stop()
 		defer func(t time.Time) { r.stats.ReadNanos += int64(time.Since(t)) }(time.Now())
 	}
 	b, err := d.fetched.Bytes(i)
-	var limit *mem.LimitError
-	if d.ahead && errors.As(err, &limit) {
+	if isLimit(err) && d.ahead {
+		// The group before has given its memory back by now: reading ahead must
+		// not fail what would fit without it.
+		b, err = d.retry(r, i)
+	}
+	for isLimit(err) && r.giveUp() {
 		b, err = d.retry(r, i)
 	}
 	if err != nil && ctx.Err() != nil {
@@ -114,10 +285,9 @@ func (d *groupData) bytes(ctx context.Context, r *Reader, leaf int) ([]byte, err
 	return b, err
 }
 
-// retry fetches range i again, now that the group before has given its memory
-// back: reading ahead must not fail what would fit without it.
+// retry fetches range i again.
 func (d *groupData) retry(r *Reader, i int) ([]byte, error) {
-	f, err := r.fetcher.Fetch(r.ctx, r.cfg.Bucket, r.cfg.Object, d.ranges[i:i+1])
+	f, err := r.fetcher.inner.Fetch(r.ctx, r.cfg.Bucket, r.cfg.Object, d.ranges[i:i+1])
 	if err != nil {
 		return nil, err
 	}

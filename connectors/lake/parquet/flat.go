@@ -23,11 +23,21 @@ type column interface {
 	close()
 }
 
-// chunkData is a column chunk and its bytes.
+// chunkData is a column chunk and what was read of it.
 type chunkData struct {
 	leaf  int
 	chunk *Chunk
-	data  []byte
+	parts []chunkPart
+}
+
+// chunkPart is a run of pages, in the file's order. Parts that leave pages out
+// are for flat columns only, where rows are values.
+type chunkPart struct {
+	// gap is the number of values between the part before and this one.
+	gap  int64
+	data []byte
+	// rows has the number of values of each data page; nil: not known.
+	rows []int64
 }
 
 // flatColumn reads a column without nesting: one value, or null, a row.
@@ -40,7 +50,7 @@ type flatColumn struct {
 
 func (c *flatColumn) start(chunks []chunkData) {
 	c.behind = 0
-	c.pages.start(chunks[0].chunk, chunks[0].data)
+	c.pages.start(chunks[0].chunk, chunks[0].parts)
 }
 
 func (c *flatColumn) skip(n int) { c.behind += n }

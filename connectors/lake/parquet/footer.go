@@ -64,6 +64,7 @@ const (
 	pageIndex  = 1
 	pageDict   = 2
 	pageDataV2 = 3
+	pageGap    = -2 // ours: values that were not read
 )
 
 // Group is a row group.

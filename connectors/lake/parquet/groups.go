@@ -45,20 +45,55 @@ func (r *Reader) beginGroup(i int) (bool, error) {
 	if !r.pruner.wanted(r, g) {
 		return false, nil
 	}
-	ranges, err := r.pruner.rows(r, i)
-	if err != nil || len(ranges) == 0 {
+	data, err := r.takeData(i)
+	if err != nil || data == nil {
 		return false, err
 	}
-	r.group, r.ranges, r.row, r.pending = g, ranges, 0, 0
-	if r.data, err = r.takeData(i); err != nil {
-		return false, err
-	}
+	r.group, r.data, r.ranges, r.row, r.pending = g, data, data.rows, 0, 0
 	for k := range r.slots {
 		r.slots[k].started, r.slots[k].behind, r.slots[k].loaded = false, 0, false
 	}
 	r.batchRows = r.rowsFor(g)
-	r.fetchAhead()
+	r.fetchAhead(r.left - count(data.rows))
 	return r.filter.beginGroup(r)
+}
+
+// rowsOf returns the rows of group i that are to be read, of which left at most
+// are wanted if r is sure.
+func (r *Reader) rowsOf(i int, left int64) ([]rowRange, error) {
+	rows, err := r.pruner.rows(r, i)
+	if err == nil && r.sure() {
+		rows = firstRows(rows, left)
+	}
+	return rows, err
+}
+
+// sure reports whether every row that is read is also returned, and only so
+// many are wanted.
+func (r *Reader) sure() bool {
+	return r.left >= 0 && r.cfg.Predicate == nil && len(r.cfg.Dynamic) == 0
+}
+
+// count returns the number of rows in the ranges.
+func count(ranges []rowRange) (n int64) {
+	for _, x := range ranges {
+		n += x.end - x.begin
+	}
+	return n
+}
+
+// firstRows returns the first n rows of the ranges.
+func firstRows(ranges []rowRange, n int64) []rowRange {
+	for i, x := range ranges {
+		if have := x.end - x.begin; have < n {
+			n -= have
+			continue
+		}
+		out := append([]rowRange(nil), ranges[:i+1]...)
+		out[i].end = x.begin + n
+		return out
+	}
+	return ranges
 }
 
 // maxElements is about how many elements of lists a batch has at most.
@@ -74,26 +109,27 @@ func (r *Reader) rowsFor(g *Group) int64 {
 	return min(int64(r.cfg.BatchRows), max(maxElements/perRow, 1))
 }
 
-// takeData returns the data of group i: what was fetched ahead, if it was.
+// takeData returns the data of group i, fetched ahead if it was; nil if no row
+// of it is to be read.
 func (r *Reader) takeData(i int) (*groupData, error) {
-	ahead, at := r.ahead, r.aheadAt
-	r.ahead, r.aheadAt = nil, -1
-	if ahead != nil && at == i {
+	if ahead := r.ahead; ahead != nil && r.aheadAt == i {
+		r.ahead, r.aheadAt = nil, -1
 		return ahead, nil
 	}
-	ahead.release(&r.stats)
-	leaves := r.wantedLeaves()
-	if len(leaves) == 0 {
-		return nil, nil
+	r.DropAhead()
+	rows, err := r.rowsOf(i, r.left)
+	if err != nil || len(rows) == 0 {
+		return nil, err
 	}
-	return r.fetchGroup(&r.cfg.File.Groups[i], leaves)
+	return r.fetchGroup(&r.cfg.File.Groups[i], r.wantedLeaves(), rows)
 }
 
 // fetchAhead begins to fetch the next group that will be read as far as can be
-// told now. What does not fit in memory now is fetched in its turn.
-func (r *Reader) fetchAhead() {
+// told now. What does not fit in memory now is fetched in its turn. left is the
+// number of rows that are still wanted then, if r is sure.
+func (r *Reader) fetchAhead(left int64) {
 	leaves := r.wantedLeaves()
-	if len(leaves) == 0 {
+	if len(leaves) == 0 || r.sure() && left <= 0 {
 		return
 	}
 	for i := r.next; i < len(r.cfg.File.Groups); i++ {
@@ -101,11 +137,26 @@ func (r *Reader) fetchAhead() {
 		if !r.owns(i) || !r.pruner.wanted(r, g) {
 			continue
 		}
-		if data, err := r.fetchGroup(g, leaves); err == nil {
+		rows, err := r.rowsOf(i, left)
+		if err != nil {
+			return // which its turn will show
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		if data, err := r.fetchGroup(g, leaves, rows); err == nil {
 			data.ahead = true
 			r.ahead, r.aheadAt = data, i
 		}
 		return
+	}
+}
+
+// Prefetch begins to fetch the first row group, before anybody asks for a row.
+// It may wait for the file's indexes. What goes wrong shows in Next.
+func (r *Reader) Prefetch() {
+	if !r.filter.poll(r) {
+		r.fetchAhead(r.left)
 	}
 }
 
@@ -138,7 +189,6 @@ func (r *Reader) endGroup() {
 	r.data.release(&r.stats)
 	r.data, r.group, r.ranges = nil, nil, nil
 	if r.done {
-		r.ahead.release(&r.stats)
-		r.ahead = nil
+		r.DropAhead()
 	}
 }

@@ -134,7 +134,7 @@ func (c *nestedColumn) start(chunks []chunkData) {
 	for _, l := range c.leaves {
 		for _, d := range chunks {
 			if d.leaf == l.pages.leaf.Index {
-				l.pages.start(d.chunk, d.data)
+				l.pages.start(d.chunk, d.parts)
 			}
 		}
 		l.pos, l.have = 0, 0
@@ -294,7 +294,7 @@ func (n *nestNode) buildList() (*vector.Vector, error) {
 		}
 		n.offsets = buf
 	}
-	if err := n.offsets.Grow((rows + 1) * 4); err != nil {
+	if err := n.account.Grow(n.offsets, (rows+1)*4); err != nil {
 		return nil, err
 	}
 	offsets := vector.Cast[int32](n.offsets.B)[:rows+1]
@@ -506,7 +506,7 @@ func (s *sink) enlarge(n int) error {
 	if s.mode != asFlat {
 		return nil
 	}
-	if err := s.data.Grow(max(s.want*s.width, 64)); err != nil {
+	if err := s.account.Grow(s.data, max(s.want*s.width, 64)); err != nil {
 		return err
 	}
 	s.v.Data = s.data.B[:s.want*s.width]

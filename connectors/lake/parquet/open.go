@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"bytes"
 	"container/list"
 	"context"
 	"errors"
@@ -28,10 +29,11 @@ type File struct {
 	// Groups are the row groups.
 	Groups []Group
 
-	// tail is the end of the file that was read for the footer, from tailAt on:
-	// page indexes often lie there.
+	// tail is what the footer's read brought along of page indexes and bloom
+	// filters, which often lie right before the footer; it begins at tailAt.
 	tail   []byte
 	tailAt int64
+	footer int64 // bytes of the footer
 
 	dicts dictCounts
 }
@@ -67,13 +69,38 @@ func Open(ctx context.Context, b objstore.Bucket, obj objstore.ObjectInfo) (*Fil
 		}
 	}
 	end := int64(len(tail)) - tailLen
-	f, err := parseFooter(tail[end-n:end], obj.Size)
+	// A copy: what is parsed aliases it, and the rest must not live on with it.
+	f, err := parseFooter(bytes.Clone(tail[end-n:end]), obj.Size)
 	if err != nil {
 		return nil, named(name, err)
 	}
-	f.Name, f.tail, f.tailAt = name, tail, at
+	f.Name, f.footer = name, n
+	f.keepIndexes(tail[:end-n], at)
 	return f, nil
 }
+
+// keepIndexes keeps what lies of page indexes and bloom filters in the part of
+// the file that begins at offset at.
+func (f *File) keepIndexes(part []byte, at int64) {
+	lo, hi := at+int64(len(part)), at
+	for i := range f.Groups {
+		for k := range f.Groups[i].Chunks {
+			c := &f.Groups[i].Chunks[k]
+			for _, s := range []span{c.columnIndex, c.offsetIndex, c.bloom} {
+				if s.off < at || s.off == 0 {
+					continue
+				}
+				lo, hi = min(lo, s.off), max(hi, s.off+max(s.len, minBloom))
+			}
+		}
+	}
+	if hi = min(hi, at+int64(len(part))); lo < hi {
+		f.tail, f.tailAt = bytes.Clone(part[lo-at:hi-at]), lo
+	}
+}
+
+// minBloom is what is read of a bloom filter whose length the footer leaves out.
+const minBloom = 64
 
 // readEnd reads an object from offset at to its end.
 func readEnd(ctx context.Context, b objstore.Bucket, obj objstore.ObjectInfo, at int64) ([]byte, error) {
@@ -90,7 +117,7 @@ func readEnd(ctx context.Context, b objstore.Bucket, obj objstore.ObjectInfo, at
 
 // bytes is the footer's rough size in memory.
 func (f *File) bytes() int64 {
-	n := int64(len(f.tail)) + int64(len(f.Leaves))*400
+	n := 1<<10 + int64(len(f.Name)) + int64(len(f.tail)) + f.footer + int64(len(f.Leaves))*400
 	for i := range f.Groups {
 		n += int64(len(f.Groups[i].Chunks))*240 + 64
 	}
@@ -181,6 +208,7 @@ func (c *Cache) store(key footerKey, f *File) {
 	e := &cacheEntry{key: key, file: f, size: f.bytes()}
 	c.entries[key] = c.recent.PushFront(e)
 	c.used += e.size
+	// The newest stays, however large: somebody is about to use it.
 	for c.used > c.limit && c.recent.Len() > 1 {
 		last := c.recent.Back()
 		old := last.Value.(*cacheEntry)
@@ -188,4 +216,11 @@ func (c *Cache) store(key footerKey, f *File) {
 		delete(c.entries, old.key)
 		c.used -= old.size
 	}
+}
+
+// Used returns the bytes of the footers that are kept now, roughly.
+func (c *Cache) Used() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
 }

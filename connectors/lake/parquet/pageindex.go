@@ -3,8 +3,10 @@ package parquet
 // maxIndex is the largest page or bloom index that is worth reading.
 const maxIndex = 4 << 20
 
-// pageStats are one page's statistics from the column index.
+// pageStats are one data page's place, rows and statistics, from the offset
+// index and the column index.
 type pageStats struct {
+	at          span // of the page with its header, in the file
 	first, rows int64
 	stats       Stats
 }
@@ -49,51 +51,64 @@ func (r *Reader) pageIndex(g *Group, c *Chunk) (pageTable, error) {
 // parsePageIndex reads an OffsetIndex and a ColumnIndex of a chunk of rows
 // rows; nil if they are damaged or contradict each other.
 func parsePageIndex(where, what []byte, rows int64) pageTable {
-	firsts := readOffsetIndex(&thrift{b: where})
-	if len(firsts) == 0 || firsts[0] != 0 {
-		return nil
-	}
-	table := make(pageTable, len(firsts))
-	for i, first := range firsts {
-		end := rows
-		if i+1 < len(firsts) {
-			end = firsts[i+1]
-		}
-		if first < 0 || end < first || end > rows {
-			return nil
-		}
-		table[i] = pageStats{first: first, rows: end - first, stats: Stats{Nulls: -1, Distinct: -1}}
-	}
-	if !readColumnIndex(&thrift{b: what}, table) {
+	table := parseOffsetIndex(where, rows)
+	if table == nil || !readColumnIndex(&thrift{b: what}, table) {
 		return nil
 	}
 	return table
 }
 
-// readOffsetIndex returns the number of each page's first row.
-func readOffsetIndex(t *thrift) (firsts []int64) {
+// parseOffsetIndex reads an OffsetIndex: where the pages are and which rows of
+// the group, rows in all, they hold. nil if it is damaged.
+func parseOffsetIndex(where []byte, rows int64) pageTable {
+	table := readOffsetIndex(&thrift{b: where})
+	if len(table) == 0 || table[0].first != 0 {
+		return nil
+	}
+	for i := range table {
+		p := &table[i]
+		end := rows
+		if i+1 < len(table) {
+			end = table[i+1].first
+		}
+		if p.first < 0 || end < p.first || end > rows {
+			return nil
+		}
+		p.rows = end - p.first
+	}
+	return table
+}
+
+// readOffsetIndex returns each page's place and first row.
+func readOffsetIndex(t *thrift) (table pageTable) {
 	t.structure(wireStruct, func(id int, wire byte) bool {
 		if id != 1 {
 			return false
 		}
 		n, elem := t.list(wire)
 		for i := 0; i < n && !t.bad; i++ {
-			first := int64(-1)
+			p := pageStats{first: -1, stats: Stats{Nulls: -1, Distinct: -1}}
 			t.structure(elem, func(id int, wire byte) bool {
-				if id != 3 {
+				switch id {
+				case 1:
+					p.at.off = t.integer(wire)
+				case 2:
+					p.at.len = t.integer(wire)
+				case 3:
+					p.first = t.integer(wire)
+				default:
 					return false
 				}
-				first = t.integer(wire)
 				return true
 			})
-			firsts = append(firsts, first)
+			table = append(table, p)
 		}
 		return true
 	})
 	if t.bad {
 		return nil
 	}
-	return firsts
+	return table
 }
 
 // readColumnIndex fills in the pages' statistics.

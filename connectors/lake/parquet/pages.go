@@ -28,8 +28,10 @@ type pages struct {
 	layout  layout
 
 	codec  Codec
-	data   []byte // the chunk from the next page's header on
-	unread int64  // values in pages whose headers were not read
+	parts  []chunkPart // of the chunk, not begun yet
+	data   []byte      // the current part from the next page's header on
+	rows   []int64     // of the current part's pages not begun, if it says so
+	unread int64       // values in pages whose headers were not read
 
 	// The dictionary. dictPage is set when its header was read, dict when it
 	// was decoded.
@@ -61,10 +63,10 @@ type pages struct {
 	lens    *mem.Buf // lengths of delta-encoded strings
 }
 
-// start begins a chunk. data stays valid until release after the chunk's last
-// batch.
-func (p *pages) start(c *Chunk, data []byte) {
-	p.codec, p.data, p.unread = c.Codec, data, c.Values
+// start begins a chunk, of which parts were read. They stay valid until
+// release after the chunk's last batch.
+func (p *pages) start(c *Chunk, parts []chunkPart) {
+	p.codec, p.parts, p.data, p.rows, p.unread = c.Codec, parts, nil, nil, c.Values
 	p.hasDict, p.dictReady, p.left, p.opened = false, false, 0, false
 	p.dict = &vector.Vector{Type: p.typ}
 }
@@ -93,8 +95,14 @@ func (p *pages) close() {
 // way.
 func (p *pages) nextPage() error {
 	for {
-		if len(p.data) == 0 || p.unread <= 0 {
+		if p.unread <= 0 || len(p.data) == 0 && len(p.parts) == 0 {
 			return corrupt("the pages end before all values were read")
+		}
+		if len(p.data) == 0 {
+			if p.nextPart() {
+				return nil
+			}
+			continue
 		}
 		h, err := readPageHeader(p.data)
 		if err != nil {
@@ -117,11 +125,43 @@ func (p *pages) nextPage() error {
 			if p.unread < 0 {
 				return corrupt("the pages have more values than the column")
 			}
+			if err := p.checkRows(h.values); err != nil {
+				return err
+			}
 			if h.values > 0 {
 				return nil
 			}
 		}
 	}
+}
+
+// nextPart begins the next part of the chunk. Values that were not read before
+// it become the current page, which cannot be opened; then it returns true.
+func (p *pages) nextPart() bool {
+	part := &p.parts[0]
+	if n := part.gap; n > 0 {
+		part.gap = 0
+		p.head, p.raw = pageHeader{kind: pageGap, values: int(n)}, nil
+		p.left, p.skipped, p.opened = int(n), 0, false
+		p.unread -= n
+		return true
+	}
+	p.data, p.rows = part.data, part.rows
+	p.parts = p.parts[1:]
+	return false
+}
+
+// checkRows compares a page's number of values with that of the page index, by
+// which it was chosen.
+func (p *pages) checkRows(values int) error {
+	if p.rows == nil {
+		return nil
+	}
+	if len(p.rows) == 0 || p.rows[0] != int64(values) {
+		return corrupt("the page index does not describe the pages: one of %d values is not in it", values)
+	}
+	p.rows = p.rows[1:]
+	return nil
 }
 
 // room makes buf hold n bytes, contents lost, and slack behind.
@@ -163,9 +203,12 @@ func (p *pages) open() error {
 	}
 	p.heapAt = -1
 	var err error
-	if p.head.kind == pageDataV2 {
+	switch p.head.kind {
+	case pageDataV2:
 		err = p.openV2()
-	} else {
+	case pageGap:
+		err = corrupt("rows are wanted that are not in the page index")
+	default:
 		err = p.openV1()
 	}
 	if err != nil {

@@ -50,8 +50,18 @@ type Config struct {
 	BatchRows int
 	Codecs    *Codecs
 	Session   kernel.Session
-	// Fetch tunes the reads; its Buffers are replaced.
-	Fetch objstore.FetchOptions
+	// Fetcher does the reads; several readers may share one. Optional: the
+	// reader makes its own.
+	Fetcher *Fetcher
+	// Limit is the number of rows after which no more are wanted; 0: all are.
+	// The last batch may have more.
+	Limit int64
+	// GiveUp is called when memory is short, by the goroutine that reads. It
+	// gives up what saves time only, and returns false if there was nothing.
+	// Optional.
+	GiveUp func() bool
+	// Context ends the reader's requests when it ends. Optional.
+	Context context.Context
 
 	alloc *allocator
 }
@@ -61,8 +71,7 @@ type Reader struct {
 	cfg     Config
 	ctx     context.Context // of the fetches: ends with Close
 	cancel  context.CancelFunc
-	fetcher *objstore.Fetcher
-	buffers *accountBuffers
+	fetcher *Fetcher
 	stats   connectors.SourceStats
 
 	slots  []slot
@@ -83,6 +92,7 @@ type Reader struct {
 	batchRows int64
 	asked     context.Context // of the current or last call of Next
 	pending   int             // rows of the last batch, not yet passed over
+	left      int64           // rows that are still wanted; -1: all
 	done      bool
 	failed    error
 }
@@ -106,12 +116,18 @@ type slot struct {
 // asked for: types that do not fit, predicates that have no code.
 func NewReader(cfg Config) (*Reader, error) {
 	r := &Reader{cfg: cfg, slots: make([]slot, len(cfg.Columns)), aheadAt: -1}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.buffers = &accountBuffers{account: cfg.Account, bufs: map[*byte]*mem.Buf{}}
-	r.cfg.alloc = &allocator{account: cfg.Account, giveUp: r.dropAhead}
-	fetch := cfg.Fetch
-	fetch.Buffers = r.buffers
-	r.fetcher = objstore.NewFetcher(fetch)
+	parent := cfg.Context
+	if parent == nil {
+		parent = context.Background()
+	}
+	r.ctx, r.cancel = context.WithCancel(parent)
+	r.cfg.alloc = &allocator{account: cfg.Account, giveUp: r.giveUp}
+	if r.fetcher = cfg.Fetcher; r.fetcher == nil {
+		r.fetcher = NewFetcher(cfg.Account, objstore.FetchOptions{})
+	}
+	if r.left = cfg.Limit; r.left == 0 {
+		r.left = -1
+	}
 	r.asked = r.ctx
 	if err := r.build(); err != nil {
 		r.Close()
@@ -232,6 +248,10 @@ func (r *Reader) Next(ctx context.Context) (*vector.Batch, error) {
 	if b == nil {
 		r.done = true
 		r.endGroup()
+		return nil, nil
+	}
+	if r.left > 0 {
+		r.left = max(r.left-int64(b.Rows()), 0)
 	}
 	return b, nil
 }
@@ -243,8 +263,8 @@ func (r *Reader) advance(ctx context.Context) (*vector.Batch, error) {
 			return nil, context.Cause(ctx)
 		}
 		r.passBatch()
-		if r.filter.poll(r) {
-			return nil, nil // a dynamic filter says that nothing can match
+		if r.filter.poll(r) || r.left == 0 {
+			return nil, nil // nothing can match, says a dynamic filter, or is wanted
 		}
 		n := r.nextRows()
 		if n == 0 {
@@ -375,11 +395,11 @@ func (s *slot) start() error {
 		return nil
 	}
 	for i, l := range s.leaves {
-		b, err := s.r.data.bytes(s.r.asked, s.r, l)
+		parts, err := s.r.data.parts(s.r.asked, s.r, l)
 		if err != nil {
 			return err
 		}
-		s.chunks[i] = chunkData{l, &s.r.group.Chunks[l], b}
+		s.chunks[i] = chunkData{l, &s.r.group.Chunks[l], parts}
 	}
 	s.started = true
 	s.col.start(s.chunks)
