@@ -6,10 +6,10 @@ DEMO       := $(CACHE)/demo
 RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./client/...
 FUZZTIME   ?= 20s
 
-.PHONY: help build test test-all check bench fuzz gen demo demo-stop clean
+.PHONY: help build test test-all check bench bench-sf10 bench-micro fuzz gen demo demo-stop clean
 
 help: ## show this
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/tutti, one static binary
 	@mkdir -p bin
@@ -31,7 +31,13 @@ check: ## formatting, vet, import lattice, short tests
 	go vet ./...
 	go test -short . ./internal/... ./sql/... ./planner/... ./exec/... ./coordinator/query/... ./coordinator/schedule/...
 
-bench: ## micro-benchmarks
+bench: build ## TPC-H side by side with other engines: SF=1 RUNS=5 ENGINES=all (see docs/performance.md)
+	@SF=$(SF) bench/compare/run.sh
+
+bench-sf10: build ## all 22 queries at scale factor 10 on a cluster: answers checked, memory held to 8 GiB
+	@SF=10 RUNS=$(or $(RUNS),1) WARMUP=0 ENGINES="$(or $(ENGINES),duckdb tutti-cluster)" MAX_RSS=tutti-cluster=8 TIMEOUT=600 bench/compare/run.sh
+
+bench-micro: ## micro-benchmarks of kernels, operators, readers and the exchange
 	go test -run '^$$' -bench . -benchtime 0.5s ./exec/... ./connectors/... ./exchange/...
 
 fuzz: ## every fuzz target for FUZZTIME
