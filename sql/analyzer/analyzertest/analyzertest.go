@@ -100,9 +100,7 @@ func parseType(s string) types.Type {
 	args := strings.Split(strings.TrimSuffix(rest, ")"), ";")
 	var n [2]int32
 	for i := range min(len(args), 2) {
-		if _, err := fmt.Sscan(args[i], &n[i]); err != nil {
-			panic("analyzertest: type parameter " + args[i])
-		}
+		_, _ = fmt.Sscan(args[i], &n[i]) // what is no number is a type
 	}
 	switch name {
 	case "bigint":
