@@ -9,6 +9,8 @@ import (
 type cutter struct {
 	fragments []*plan.Fragment
 	oneTask   bool // scans too run in one task
+	// shared are the sources of the classes of Shared nodes that are cut already.
+	shared map[int]*plan.RemoteSource
 }
 
 // fragment cuts the tree below root and returns the fragment's ID. IDs are
@@ -24,8 +26,11 @@ func (c *cutter) fragment(root plan.Node, output plan.Partitioning) plan.Fragmen
 
 // cut replaces the exchanges nearest below n by remote sources.
 func (c *cutter) cut(n plan.Node, f *plan.Fragment) plan.Node {
-	if e, ok := n.(*plan.Exchange); ok {
-		return c.remote(e, f)
+	switch n := n.(type) {
+	case *plan.Exchange:
+		return c.remote(n, f)
+	case *plan.Shared:
+		return c.again(n, f)
 	}
 	in := n.Inputs()
 	if len(in) == 0 {

@@ -11,6 +11,8 @@
 package fragment
 
 import (
+	"slices"
+
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
 )
@@ -24,10 +26,13 @@ type Options struct {
 
 // Fragment cuts a logical plan, whose root is an Output, into fragments.
 func Fragment(root plan.Node, opts Options) (*plan.Plan, error) {
-	b := &builder{opts: opts, nextColumn: maxColumn(root) + 1}
+	b := &builder{opts: opts, nextColumn: maxColumn(root) + 1, shared: map[int]placed{}}
 	placed := b.place(root)
-	c := &cutter{oneTask: opts.OneTask}
+	c := &cutter{oneTask: opts.OneTask, shared: map[int]*plan.RemoteSource{}}
 	c.fragment(placed.node, plan.Partitioning{Kind: plan.Gather})
+	if len(c.shared) > 0 {
+		c.fragments = ordered(c.fragments)
+	}
 	number(c.fragments)
 	out := root.(*plan.Output)
 	return &plan.Plan{Fragments: c.fragments, Names: out.Names, Columns: out.Cols}, nil
@@ -87,6 +92,8 @@ func (p placed) with(n plan.Node) placed {
 type builder struct {
 	opts       Options
 	nextColumn expr.ColumnID
+	// shared are the classes of Shared nodes that are placed already.
+	shared map[int]placed
 }
 
 // place distributes the tree below n.
@@ -112,6 +119,11 @@ func (b *builder) place(n plan.Node) placed {
 		return b.grouped(n, n.Partition)
 	case *plan.MarkDistinct:
 		return b.grouped(n, n.Keys)
+	case *plan.Shared:
+		return b.share(n)
+	case *plan.Project:
+		in := b.place(n.Input)
+		return in.with(n.WithInputs([]plan.Node{in.node})).renamed(n)
 	case *plan.SingleRow, *plan.Output, *plan.Write:
 		in := b.gather(b.place(n.Inputs()[0]))
 		return in.with(n.WithInputs([]plan.Node{in.node}))
@@ -134,6 +146,33 @@ func (p placed) keep(outputs []plan.Column) placed {
 		}
 	}
 	return p
+}
+
+// renamed is keep for a projection, which may give a key another name.
+func (p placed) renamed(n *plan.Project) placed {
+	if p.at != hashed {
+		return p
+	}
+	keys := make([]plan.Column, len(p.keys))
+	for i, k := range p.keys {
+		j := slices.IndexFunc(n.Cols, func(a plan.Assignment) bool { return passes(a, k) && a.Column.ID == k.ID })
+		if j < 0 {
+			j = slices.IndexFunc(n.Cols, func(a plan.Assignment) bool { return passes(a, k) })
+		}
+		if j < 0 {
+			p.at, p.keys = anywhere, nil
+			return p
+		}
+		keys[i] = n.Cols[j].Column
+	}
+	p.keys = keys
+	return p
+}
+
+// passes reports whether an assignment passes a column on.
+func passes(a plan.Assignment, from plan.Column) bool {
+	c, ok := a.Expr.(*expr.Column)
+	return ok && c.ID == from.ID
 }
 
 func contains(cols []plan.Column, id expr.ColumnID) bool {

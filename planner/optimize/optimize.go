@@ -40,6 +40,9 @@ type Options struct {
 	Tasks int
 	// BroadcastLimit is the size in bytes above which no side is broadcast.
 	BroadcastLimit float64
+	// ShareRows is the number of rows that equal subplans must read to be
+	// computed once; 0: a default.
+	ShareRows float64
 }
 
 // Optimizer is what the rules share while they work on one query.

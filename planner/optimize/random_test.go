@@ -36,8 +36,8 @@ func TestEquivalence(t *testing.T) {
 			full++
 		}
 		for _, opts := range []optimize.Options{
-			{ReorderJoins: true, DynamicFilters: true, Tasks: 1},
-			{ReorderJoins: true, DynamicFilters: true, Tasks: 4, Distribution: "PARTITIONED"},
+			{ReorderJoins: true, DynamicFilters: true, Tasks: 1, ShareRows: 1},
+			{ReorderJoins: true, DynamicFilters: true, Tasks: 4, Distribution: "PARTITIONED", ShareRows: 1},
 			{Tasks: 4, Distribution: "BROADCAST"},
 		} {
 			got, err := b.answer(t, n, &opts, opts.Tasks == 1)
@@ -168,6 +168,9 @@ func (g *generator) subquery(names []string) string {
 
 func (g *generator) query() string {
 	g.next = 0
+	if g.chance(20) {
+		return g.twice()
+	}
 	from, first := g.relation()
 	names := []string{first}
 	for range 1 + g.r.IntN(3) {
@@ -206,4 +209,30 @@ func (g *generator) query() string {
 		sql += " WHERE " + strings.Join(where, " AND ")
 	}
 	return sql + group
+}
+
+// twice is a query that names a common table expression more than once.
+func (g *generator) twice() string {
+	rel, name := g.relation()
+	where := g.condition([]string{name}, 1)
+	inner := fmt.Sprintf("SELECT %s.a, %s(b), min(c) FROM %s WHERE %s GROUP BY 1", name, g.pick("sum", "max", "count"), rel, where)
+	switch g.r.IntN(4) {
+	case 0:
+		other, with := g.relation()
+		inner = fmt.Sprintf("SELECT %s.a, %s.b, %s.c FROM %s JOIN %s ON %s.a = %s.b", name, with, name, rel, other, name, with)
+	case 1:
+		inner = fmt.Sprintf("SELECT DISTINCT %s.b, %s.a + 1, c FROM %s WHERE %s", name, name, rel, where)
+	}
+	names := []string{"x", "y"}
+	from := " FROM w x " + g.pick("JOIN", "LEFT JOIN", "FULL JOIN") + " w y ON x.a = y." + g.pick("a", "b")
+	sql := "WITH w (a, b, c) AS (" + inner + ") "
+	switch g.r.IntN(4) {
+	case 0:
+		return sql + "SELECT a, c FROM w WHERE b >= (SELECT " + g.pick("max", "min", "count") + "(b) FROM w)"
+	case 1:
+		return sql + "SELECT a FROM w UNION ALL SELECT b FROM w"
+	case 2:
+		return sql + "SELECT x.a, y.b, y.c" + from + " WHERE " + g.condition(names, 1)
+	}
+	return sql + "SELECT x.c, count(*), max(y.b)" + from + " WHERE x.a IN (SELECT b FROM w) GROUP BY x.c"
 }

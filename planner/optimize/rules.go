@@ -25,6 +25,7 @@ func rules() []Rule {
 		{"hand predicates to connectors", (*Optimizer).enforcePredicates},
 		{"prune columns", (*Optimizer).pruneColumns},
 		{"place dynamic filters", (*Optimizer).dynamicFilters},
+		{"share subplans", (*Optimizer).shareSubplans},
 		{"note estimates", (*Optimizer).noteEstimates},
 	}
 }

@@ -40,6 +40,8 @@ func FormatPlan(p *Plan, note Annotator) string {
 type printer struct {
 	w    io.Writer
 	note Annotator
+	// shared are the classes whose input is printed already.
+	shared map[int]bool
 }
 
 func (p *printer) node(n Node, depth int) {
@@ -57,6 +59,15 @@ func (p *printer) node(n Node, depth int) {
 		for _, l := range p.note(n) {
 			fmt.Fprintf(p.w, "%s      %s\n", indent, l)
 		}
+	}
+	if s, ok := n.(*Shared); ok {
+		if p.shared[s.Class] {
+			return
+		}
+		if p.shared == nil {
+			p.shared = map[int]bool{}
+		}
+		p.shared[s.Class] = true
 	}
 	for _, in := range n.Inputs() {
 		p.node(in, depth+1)
@@ -118,6 +129,8 @@ func describeRest(n Node) (name, detail string) {
 		return "Output", strings.Join(n.Names, ", ")
 	case *Write:
 		return "TableWrite", n.Catalog + "." + n.Schema + "." + n.Table
+	case *Shared:
+		return "Shared", fmt.Sprint(n.Class)
 	case *Exchange:
 		return "Exchange", Partitioning{Kind: n.Kind, Keys: n.Keys}.String() + mergeDetail(n.OrderBy)
 	case *RemoteSource:

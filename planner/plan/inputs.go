@@ -55,6 +55,9 @@ func (n *Output) Inputs() []Node { return one(n.Input) }
 // Inputs returns the nodes that feed this one.
 func (n *Write) Inputs() []Node { return one(n.Input) }
 
+// Inputs returns the nodes that feed this one.
+func (n *Shared) Inputs() []Node { return one(n.Input) }
+
 // Inputs returns the exchange's producers.
 func (n *Exchange) Inputs() []Node { return n.In }
 
@@ -114,6 +117,9 @@ func (n *Output) WithInputs(in []Node) Node { c := *n; c.Input = in[0]; return &
 
 // WithInputs returns a copy over other inputs.
 func (n *Write) WithInputs(in []Node) Node { c := *n; c.Input = in[0]; return &c }
+
+// WithInputs returns a copy over other inputs.
+func (n *Shared) WithInputs(in []Node) Node { c := *n; c.Input = in[0]; return &c }
 
 // WithInputs returns a copy over other inputs.
 func (n *Exchange) WithInputs(in []Node) Node { c := *n; c.In = in; return &c }
@@ -200,6 +206,9 @@ func (n *Unnest) Outputs() []Column {
 	}
 	return out
 }
+
+// Outputs returns the input's columns.
+func (n *Shared) Outputs() []Column { return n.Input.Outputs() }
 
 // Outputs returns the result's columns.
 func (n *Output) Outputs() []Column { return n.Cols }

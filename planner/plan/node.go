@@ -299,6 +299,15 @@ type Unnest struct {
 	Outer      bool
 }
 
+// Shared is one of several places that read the rows of Input, which are
+// computed once: all Shared nodes of one Class have the same Input. Like
+// exchanges, they are gone once the plan is cut into fragments.
+type Shared struct {
+	Base
+	Input Node
+	Class int
+}
+
 // Output names the columns of the result, in order; it is the root of the
 // root fragment.
 type Output struct {
