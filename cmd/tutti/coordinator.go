@@ -52,6 +52,7 @@ func runCoordinator(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	id := nodeID(cfg, control.Addr())
+	d := p.openDoor("coordinator", web, id)
 	auth := exchange.NewAuth(cfg.InternalSecret, clock.System{})
 	conns := exchange.NewConns(auth, insecure.NewCredentials())
 	defer conns.Close()
@@ -96,8 +97,7 @@ func runCoordinator(ctx context.Context, cfg *config.Config) error {
 	defer manager.Close(context.WithoutCancel(ctx))
 
 	go p.housekeep(ctx)
-	announce("coordinator", web)
-	return f.serve(ctx, web, id, func() []nodeFigures {
+	return f.serve(ctx, d, id, func() []nodeFigures {
 		own := p.figures(id)
 		kept := store.Figures()
 		own.values["tutti_node_retained_bytes"] = float64(kept.MemoryBytes + kept.DiskBytes)

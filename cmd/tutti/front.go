@@ -62,36 +62,68 @@ func newFront(p *process, id string, cluster coordinator.Executor, nodes func() 
 	return f, nil
 }
 
-// serve answers HTTP on l until ctx ends. figures are the metrics of the
-// nodes.
-func (f *front) serve(ctx context.Context, l net.Listener, id string, figures func() []nodeFigures) error {
+// door is a port that answers from the start of a process: that it is not
+// ready, until a front serves it.
+type door struct {
+	role     string
+	listener net.Listener
+	gate     *server.Gate
+	http     *http.Server
+	done     chan error
+}
+
+// openDoor answers HTTP on l.
+func (p *process) openDoor(role string, l net.Listener, id string) *door {
+	d := &door{role: role, listener: l, done: make(chan error, 1), gate: server.NewGate(server.Config{
+		Clock: clock.System{}, Version: version, NodeID: id, Environment: p.cfg.Environment,
+	})}
+	d.http = server.HTTP(d.gate, p.log)
+	go func() { d.done <- d.http.Serve(l) }()
+	return d
+}
+
+// serve answers HTTP on d until ctx ends or a client asks for the end and the
+// running statements have been read. figures are the metrics of the nodes.
+func (f *front) serve(ctx context.Context, d *door, id string, figures func() []nodeFigures) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var s *server.Server // that Shutdown drains
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newNodeCollector(figures))
-	s, err := server.New(server.Config{
-		Engine: f.coordinator, Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: id,
+	var err error
+	s, err = server.New(server.Config{
+		Shutdown: func() { f.drain(ctx, s); stop() }, Engine: f.coordinator, Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: id,
 		Environment: f.p.cfg.Environment, Registerer: registry, Gatherer: registry,
 		UI: ui.Files(), Limits: server.Limits{ClientTimeout: f.p.cfg.ClientTimeout},
 	})
 	if err != nil {
 		return failure(err)
 	}
-	h := s.HTTP()
-	done := make(chan error, 1)
-	go func() { done <- h.Serve(l) }()
+	d.gate.Open(s)
+	announce(d.role, d.listener)
 	select {
-	case err := <-done:
+	case err := <-d.done:
 		return failure(err)
 	case <-ctx.Done():
 	}
 	s.Close()
 	end, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	err = h.Shutdown(end)
+	err = d.http.Shutdown(end)
 	f.coordinator.Close()
 	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.DeadlineExceeded) {
 		return failure(err)
 	}
 	return nil
+}
+
+// drain waits for the clients of running statements, but not for ever.
+func (f *front) drain(ctx context.Context, s *server.Server) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	if err := s.Drain(ctx); err != nil {
+		f.p.log.Warn("drain", "error", err)
+	}
 }
 
 // announce tells a person how to connect.

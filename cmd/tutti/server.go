@@ -41,12 +41,12 @@ func runServer(ctx context.Context, cfg *config.Config) error {
 		return usage(err)
 	}
 	id := nodeID(cfg, l.Addr())
+	d := p.openDoor("server", l, id)
 	nodes := func() []coordinator.NodeInfo { return []coordinator.NodeInfo{p.self(id, l)} }
 	f, err := newFront(p, id, nil, nodes, coordinator.NewCatalogs())
 	if err != nil {
 		return err
 	}
 	go p.housekeep(ctx)
-	announce("server", l)
-	return f.serve(ctx, l, id, func() []nodeFigures { return []nodeFigures{p.figures(id)} })
+	return f.serve(ctx, d, id, func() []nodeFigures { return []nodeFigures{p.figures(id)} })
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -59,8 +60,8 @@ func (s *Server) notReady() error {
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	err := s.notReady()
-	if err == nil && s.ending.Load() {
-		err = qerr.New(qerr.ServerShuttingDown, "shutting down")
+	if s.ending.Load() {
+		err = errEnding
 	}
 	if err != nil {
 		plainError(w, http.StatusServiceUnavailable, err.Error())
@@ -69,20 +70,32 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func (s *Server) state(w http.ResponseWriter, r *http.Request) {
-	state := "ACTIVE"
+func (s *Server) state(w http.ResponseWriter, r *http.Request) { s.sendJSON(w, r, s.stateNow()) }
+
+// stateNow returns the node's state in Trino's words.
+func (s *Server) stateNow() string {
 	switch {
 	case s.ending.Load():
-		state = "SHUTTING_DOWN"
+		return "SHUTTING_DOWN"
 	case s.notReady() != nil:
-		state = "STARTING"
+		return "STARTING"
 	}
-	s.sendJSON(w, r, state)
+	return "ACTIVE"
 }
+
+// Why a node takes no statements.
+var (
+	errStarting = errors.New("the server is starting")
+	errEnding   = errors.New("the server is shutting down")
+)
 
 // setState begins a graceful shutdown: no new statements, and the process ends
 // when the running ones have.
 func (s *Server) setState(w http.ResponseWriter, r *http.Request) {
+	if userOf(r) == "" {
+		refuse(w, noUser{})
+		return
+	}
 	var state string
 	err := json.NewDecoder(io.LimitReader(r.Body, 1<<10)).Decode(&state)
 	switch {
@@ -92,6 +105,7 @@ func (s *Server) setState(w http.ResponseWriter, r *http.Request) {
 		plainError(w, http.StatusForbidden, "This server cannot be shut down over HTTP")
 	default:
 		if s.ending.CompareAndSwap(false, true) {
+			s.cfg.Log.Info("shutting down", "user", userOf(r), "address", remoteOf(r))
 			go s.cfg.Shutdown()
 		}
 		w.WriteHeader(http.StatusOK)

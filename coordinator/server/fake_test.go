@@ -28,6 +28,7 @@ import (
 type fakeEngine struct {
 	mu      sync.Mutex
 	queries []*fakeQuery
+	made    int
 	account *mem.Account
 }
 
@@ -35,10 +36,10 @@ func (e *fakeEngine) Submit(r coordinator.Request) coordinator.Query {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := &fakeQuery{
-		id: plan.QueryID(fmt.Sprintf("q_%05d", len(e.queries))), req: r, done: make(chan struct{}), rows: make(chan *vector.Batch), back: make(chan struct{}),
+		id: plan.QueryID(fmt.Sprintf("q_%05d", e.made)), req: r, done: make(chan struct{}), rows: make(chan *vector.Batch), back: make(chan struct{}),
 		ready: make(chan struct{}), state: coordinator.Queued, account: e.account,
 	}
-	e.queries = append(e.queries, q)
+	e.queries, e.made = append(e.queries, q), e.made+1
 	go q.run()
 	return q
 }

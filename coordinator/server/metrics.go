@@ -22,7 +22,7 @@ type metrics struct {
 	sent      prometheus.Counter
 
 	gzip gzipWriters
-	zstd *zstd.Encoder
+	pack compressors
 }
 
 func newMetrics(s *Server) (*metrics, error) {
@@ -45,8 +45,7 @@ func newMetrics(s *Server) (*metrics, error) {
 		}),
 	}
 	var err error
-	// One encoder serves all: EncodeAll is safe for concurrent use.
-	if m.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithLowerEncoderMem(true)); err != nil {
+	if m.pack.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithLowerEncoderMem(true)); err != nil {
 		return nil, err
 	}
 	if s.cfg.Registerer == nil {

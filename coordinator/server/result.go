@@ -38,6 +38,7 @@ type result struct {
 	page *page       // the last one made; guarded by turn
 	next int64       // its successor's token
 	read atomic.Bool // the last page has been made
+	left atomic.Bool // the client has canceled and will not come again
 
 	// changed wakes the holder of turn, space the filler.
 	changed, space chan struct{}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -12,22 +13,27 @@ import (
 // packAbove is the size of rows from which compressing them pays.
 const packAbove = 8 << 10
 
+// compressors are shared by all results: each has tables of some hundred KB.
+type compressors struct {
+	zstd *zstd.Encoder // EncodeAll may be called by several at once
+	lz4  sync.Pool     // of *lz4.Compressor
+}
+
 // packer writes rows as an inline segment, compressed if that helps. It counts
 // the rows of one result and is for one goroutine at a time.
 type packer struct {
 	encoding string
 	rows     int64 // in the segments so far
-	zstd     *zstd.Encoder
-	lz4      lz4.Compressor
+	shared   *compressors
 }
 
 // newPacker returns a packer for the first encoding that the client names and
 // the server knows, nil if there is none.
-func newPacker(wanted []string, encoder *zstd.Encoder) *packer {
+func newPacker(wanted []string, shared *compressors) *packer {
 	for _, e := range wanted {
 		switch e = strings.ToLower(e); e {
 		case "json", "json+lz4", "json+zstd":
-			return &packer{encoding: e, zstd: encoder}
+			return &packer{encoding: e, shared: shared}
 		}
 	}
 	return nil
@@ -64,9 +70,14 @@ func (p *packer) pack(rows buffer) ([]byte, error) {
 // compress returns text packed, or nothing where it does not get smaller.
 func (p *packer) compress(text []byte) ([]byte, error) {
 	if p.encoding == "json+zstd" {
-		return p.zstd.EncodeAll(text, nil), nil
+		return p.shared.zstd.EncodeAll(text, nil), nil
 	}
+	c, ok := p.shared.lz4.Get().(*lz4.Compressor)
+	if !ok {
+		c = &lz4.Compressor{}
+	}
+	defer p.shared.lz4.Put(c)
 	dst := make([]byte, lz4.CompressBlockBound(len(text)))
-	n, err := p.lz4.CompressBlock(text, dst)
+	n, err := c.CompressBlock(text, dst)
 	return dst[:n], err
 }

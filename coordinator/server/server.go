@@ -54,6 +54,9 @@ type Engine interface {
 // Limits bound what clients may ask of the server; zero fields mean
 // DefaultLimits'.
 type Limits struct {
+	// MaxOpen is how many statements may wait for their clients to read them,
+	// running or not; more are refused.
+	MaxOpen int
 	// MaxBody is the longest request body, in bytes. The length of SQL text has
 	// its own limit in the coordinator.
 	MaxBody int64
@@ -78,7 +81,7 @@ type Limits struct {
 
 // DefaultLimits are fit for a node with a few GB.
 var DefaultLimits = Limits{
-	MaxBody: 16 << 20, LongPoll: time.Second, Linger: 100 * time.Millisecond,
+	MaxOpen: 5000, MaxBody: 16 << 20, LongPoll: time.Second, Linger: 100 * time.Millisecond,
 	PageBytes: 1 << 20, MaxPageBytes: 16 << 20, BufferBytes: 256 << 20, Keep: time.Minute, KeepBytes: 32 << 20, ClientTimeout: 5 * time.Minute,
 }
 
@@ -99,8 +102,9 @@ type Config struct {
 	Gatherer   prometheus.Gatherer
 	// Ready says why the node cannot take queries yet, or nil; nil: always ready.
 	Ready func() error
-	// Shutdown begins a graceful shutdown, as PUT /v1/info/state asks; nil:
-	// not allowed.
+	// Shutdown is called once, in a goroutine of its own, when PUT
+	// /v1/info/state asks for a graceful shutdown; it should Drain the server
+	// and end the process. nil: not allowed.
 	Shutdown func()
 	Limits   Limits
 }
@@ -118,7 +122,7 @@ type Server struct {
 	buffered atomic.Int64
 
 	mu      sync.Mutex
-	results map[plan.QueryID]*result
+	results map[plan.QueryID]*result // all but those kept wait for their clients
 	// kept are the results that have been read, oldest first.
 	kept      []keptResult
 	keptBytes int64
@@ -145,6 +149,7 @@ func New(cfg Config) (*Server, error) {
 
 func (l Limits) orDefault() Limits {
 	d := DefaultLimits
+	orDefault(&l.MaxOpen, d.MaxOpen)
 	orDefault(&l.MaxBody, d.MaxBody)
 	orDefault(&l.LongPoll, d.LongPoll)
 	orDefault(&l.Linger, d.Linger)
@@ -165,19 +170,6 @@ func orDefault[T int | int64 | time.Duration](v *T, d T) {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-// HTTP returns an http.Server for the handler with the limits that a server
-// on an open port needs. The caller listens and shuts it down.
-func (s *Server) HTTP() *http.Server {
-	return &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    4 << 20, // prepared statements travel in headers
-		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
-	}
-}
 
 // Close lets go of all results. Requests that wait are answered; the queries
 // are the coordinator's to end.

@@ -22,8 +22,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	if s.ending.Load() {
-		plainError(w, http.StatusServiceUnavailable, "The server is shutting down")
+	if err := s.full(); err != nil {
+		w.Header().Set("Retry-After", "1")
+		plainError(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.Limits.MaxBody))
@@ -42,7 +43,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 	parametric := slices.ContainsFunc(session.Capabilities, func(c string) bool { return strings.EqualFold(c, "PARAMETRIC_DATETIME") })
 	q := s.cfg.Engine.Submit(coordinator.Request{SQL: string(text), Session: session})
 	s.metrics.submitted.Inc()
-	res := s.newResult(q, parametric, newPacker(listOf(r, "Query-Data-Encoding"), s.metrics.zstd))
+	res := s.newResult(q, parametric, newPacker(listOf(r, "Query-Data-Encoding"), &s.metrics.pack))
 	body, err := res.first(baseOf(r))
 	if err != nil {
 		s.broken(w, r, err)
@@ -50,6 +51,22 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 	}
 	s.send(w, r, &page{body: [][]byte{body}})
 }
+
+// full says why no statement can be taken now, or nil.
+func (s *Server) full() error {
+	if s.ending.Load() {
+		return errEnding
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.results)-len(s.kept) >= s.cfg.Limits.MaxOpen {
+		return errFull
+	}
+	return nil
+}
+
+// errFull refuses a statement because clients do not read those they sent.
+var errFull = errors.New("too many statements wait for their clients; try again later")
 
 // refuse answers a request whose headers are wrong.
 func refuse(w http.ResponseWriter, err error) {
@@ -117,6 +134,7 @@ func (s *Server) fetch(w http.ResponseWriter, r *http.Request) {
 // cancel answers DELETE of a nextUri.
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request) {
 	if res := s.result(w, r); res != nil {
+		res.left.Store(true)
 		res.fail(qerr.New(qerr.UserCanceled, "Query was canceled"))
 		w.WriteHeader(http.StatusNoContent)
 	}
