@@ -248,3 +248,16 @@ func (h *hunt) endEarly(check func()) {
 	}
 	check()
 }
+
+// TestStarvedScan reads columns that are decoded when somebody looks at them,
+// with too little memory for that: the query fails, and it is the query that
+// does, rather than whoever reads its rows.
+func TestStarvedScan(t *testing.T) {
+	h := newHunt(t)
+	for _, table := range h.tables {
+		a := h.u.run("SELECT * FROM lake.f."+table.Name, map[string]string{"query_max_memory_per_node": "1kB"})
+		if len(table.Rows) > 0 && a.code() != "EXCEEDED_LOCAL_MEMORY_LIMIT" {
+			t.Errorf("%s: %q, %v", table.Name, a.code(), a.err)
+		}
+	}
+}

@@ -73,10 +73,17 @@ type localRows struct {
 	start   time.Time
 }
 
-// Next returns the next rows.
+// Next returns the next rows, all columns loaded: reading a lazy one may fail,
+// which must fail the query and not whoever looks at the rows.
 func (r *localRows) Next(ctx context.Context) (*vector.Batch, error) {
 	b, err := r.res.Next(ctx)
-	return b, memoryError(err)
+	if err == nil && b != nil {
+		err = b.Load()
+	}
+	if err != nil {
+		return nil, memoryError(err)
+	}
+	return b, nil
 }
 
 // Close ends the plan and frees everything.
