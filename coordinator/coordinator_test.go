@@ -21,12 +21,13 @@ import (
 type fakeExecutor struct {
 	pool    *mem.Pool
 	batches int
+	tasks   int
 	fail    error         // after the batches
 	hang    chan struct{} // if set, Next waits for it or for ctx
 	closed  chan struct{} // gets a message at each Close
 }
 
-func (f *fakeExecutor) Tasks() int { return 1 }
+func (f *fakeExecutor) Tasks() int { return max(1, f.tasks) }
 
 func (f *fakeExecutor) Execute(context.Context, *Execution) (Rows, error) {
 	return &fakeRows{f: f, b: vector.NewBuilder(mem.NewRoot("fake", 0, f.pool), types.Of(types.BigInt))}, nil

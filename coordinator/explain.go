@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner"
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/analyzer"
 	"github.com/tuttidb/tutti/sql/ast"
@@ -13,25 +14,72 @@ import (
 	"github.com/tuttidb/tutti/sql/types"
 )
 
-// explain answers EXPLAIN with the plan as text.
+// explain answers EXPLAIN: whether a statement is valid, what it reads and
+// writes, or its plan as text, JSON or a graph.
 func (q *activeQuery) explain(s *ast.Explain, params []ast.Expression) error {
-	if s.Format == ast.FormatGraphviz || s.Format == ast.FormatJSON {
-		return qerr.NotSupported(s.Pos(), "EXPLAIN with FORMAT %s", s.Format)
-	}
-	if s.Type == ast.ExplainIO {
-		return qerr.NotSupported(s.Pos(), "EXPLAIN of TYPE IO")
+	if !planned(s.Statement) {
+		return q.explainOther(s)
 	}
 	res, _, err := q.plan(s.Statement, params)
 	if err != nil {
 		return err
 	}
-	switch s.Type {
-	case ast.ExplainValidate:
-		return q.answer([]ResultColumn{{Name: "Valid", Type: types.Of(types.Boolean)}}, [][]any{{true}})
-	case ast.ExplainLogical:
-		return q.answer(textColumns("Query Plan"), [][]any{{plan.Format(res.Logical)}})
+	if s.Type == ast.ExplainValidate {
+		return q.answer(validColumn(), [][]any{{true}})
 	}
-	return q.answer(textColumns("Query Plan"), [][]any{{plan.FormatPlan(res.Plan, nil)}})
+	text, err := explained(s, res)
+	if err != nil {
+		return err
+	}
+	return q.answerText("Query Plan", text)
+}
+
+func validColumn() []ResultColumn {
+	return []ResultColumn{{Name: "Valid", Type: types.Of(types.Boolean)}}
+}
+
+// explained is the text of a plan in the type and format that were asked for.
+func explained(s *ast.Explain, res *planner.Result) (string, error) {
+	logical := s.Type == ast.ExplainLogical
+	switch {
+	case s.Type == ast.ExplainIO:
+		if s.Format == ast.FormatGraphviz {
+			return "", qerr.NotSupported(s.Pos(), "EXPLAIN (TYPE IO) with FORMAT GRAPHVIZ")
+		}
+		return ioText(res.Logical), nil
+	case s.Format == ast.FormatJSON && logical:
+		return logicalJSON(res.Logical), nil
+	case s.Format == ast.FormatJSON:
+		return distributedJSON(res.Plan), nil
+	case s.Format == ast.FormatGraphviz && logical:
+		return logicalDot(res.Logical), nil
+	case s.Format == ast.FormatGraphviz:
+		return distributedDot(res.Plan), nil
+	case logical:
+		return plan.Format(res.Logical), nil
+	}
+	return plan.FormatPlan(res.Plan, nil), nil
+}
+
+// planned reports whether a statement runs by a plan.
+func planned(stmt ast.Statement) bool {
+	switch stmt.(type) {
+	case *ast.Query, *ast.CreateTableAs, *ast.Insert:
+		return true
+	}
+	return false
+}
+
+// explainOther answers EXPLAIN of a statement that has no plan with the
+// statement itself.
+func (q *activeQuery) explainOther(s *ast.Explain) error {
+	if s.Type == ast.ExplainValidate {
+		return q.answer(validColumn(), [][]any{{true}})
+	}
+	if c, ok := s.Statement.(*ast.CreateTable); ok {
+		return q.answerText("Query Plan", "CREATE TABLE "+c.Name.String())
+	}
+	return q.answerText("Query Plan", ast.Format(s.Statement))
 }
 
 // explainAnalyze runs the statement, drops its rows and answers with the plan

@@ -24,7 +24,8 @@ type properties struct {
 	reorderJoins, dynamicFilters bool
 	partialAggregation           bool
 	drivers, batchRows           int
-	broadcastLimit               int64
+	broadcastLimit, oneTaskSize  int64
+	filterWait                   time.Duration
 	retryPolicy                  string
 	timeZone                     string
 }
@@ -34,6 +35,10 @@ func SessionProperties() []Property {
 	return []Property{
 		{"batch_rows", "integer", "8192", "Rows that scans aim at in a batch, 1 to 16384", func(p *properties, v string) (err error) {
 			p.batchRows, err = intBetween(v, 1, 16384)
+			return err
+		}},
+		{"dynamic_filtering_wait_timeout", "varchar", "1s", "Longest time that scans on workers wait for dynamic filters", func(p *properties, v string) (err error) {
+			p.filterWait, err = parseDuration(v)
 			return err
 		}},
 		{"enable_dynamic_filtering", "boolean", "true", "Filter the probe side of joins by what the build side holds", func(p *properties, v string) (err error) {
@@ -51,6 +56,10 @@ func SessionProperties() []Property {
 		{"join_reordering_strategy", "varchar", "AUTOMATIC", "Whether joins are reordered by cost: AUTOMATIC or NONE", func(p *properties, v string) error {
 			s, err := oneOf(v, "AUTOMATIC", "NONE", "ELIMINATE_CROSS_JOINS")
 			p.reorderJoins = s != "NONE"
+			return err
+		}},
+		{"one_task_max_scan_size", "varchar", "16MB", "Queries whose scans read no more than this run as one task on one worker; 0B: none do", func(p *properties, v string) (err error) {
+			p.oneTaskSize, err = parseBytes(v)
 			return err
 		}},
 		{"partial_aggregation", "boolean", "true", "Aggregate in each task before rows are exchanged", func(p *properties, v string) (err error) {
@@ -114,7 +123,11 @@ func parseProperties(session map[string]string) (properties, error) {
 }
 
 func unknownProperty(name string) error {
-	return qerr.New(qerr.InvalidSessionProperty, "Session property '%s' does not exist", name)
+	var known []string
+	for _, p := range SessionProperties() {
+		known = append(known, p.Name)
+	}
+	return qerr.New(qerr.InvalidSessionProperty, "Session property '%s' does not exist%s", name, analyzer.DidYouMean(name, known))
 }
 
 func parseBool(v string) (bool, error) {

@@ -2,10 +2,8 @@ package coordinator
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -34,10 +32,24 @@ func (q *activeQuery) show(stmt ast.Statement) error {
 		return q.showCreate(s)
 	case *ast.ShowStats:
 		return q.showStats(s)
-	case *ast.ShowRoles, *ast.ShowRoleGrants:
+	case *ast.ShowRoles: // nobody has rights of their own, so there are none to show
 		return q.answer(textColumns("Role"), nil)
+	case *ast.ShowRoleGrants:
+		return q.answer(textColumns("Role Grants"), nil)
+	case *ast.ShowGrants:
+		return q.showGrants(s)
 	}
 	return qerr.NotSupported(stmt.Pos(), "this statement")
+}
+
+// showGrants lists no grants; a table that is named must be there.
+func (q *activeQuery) showGrants(s *ast.ShowGrants) error {
+	if s.On != nil && (s.Kind == nil || s.Kind.Fold() == "table") {
+		if _, _, err := q.analyzer().Table(s.On, s.Pos()); err != nil {
+			return err
+		}
+	}
+	return q.answer(textColumns("Grantor", "Grantor Type", "Grantee", "Grantee Type", "Catalog", "Schema", "Table", "Privilege", "Grantable", "With Hierarchy"), nil)
 }
 
 // matcher returns a test for SHOW … LIKE.
@@ -82,11 +94,15 @@ func matcher(like *ast.LikePattern) (func(string) bool, error) {
 // showCatalogs names the catalogs, in a type as long as the longest name, as
 // a list of literals has it.
 func (q *activeQuery) showCatalogs(s *ast.ShowCatalogs) error {
-	names, longest := q.c.deps.Catalogs.List(), 0
-	for _, n := range names {
-		longest = max(longest, utf8.RuneCountInString(n))
+	var all [][]any
+	for _, n := range q.c.deps.Catalogs.List() {
+		all = append(all, []any{n})
 	}
-	return q.showNames(ResultColumn{Name: "Catalog", Type: types.VarcharOf(int32(longest))}, names, s.Like)
+	match, err := matcher(s.Like)
+	if err != nil {
+		return err
+	}
+	return q.answer(literalColumns(all, "Catalog"), matching(all, match))
 }
 
 func (q *activeQuery) showNames(column ResultColumn, names []string, like *ast.LikePattern) error {
@@ -150,15 +166,13 @@ func (q *activeQuery) showFunctions(s *ast.ShowFunctions) error {
 	if err != nil {
 		return err
 	}
-	cols := textColumns("Function", "Return Type", "Argument Types", "Function Type", "Deterministic", "Description")
-	cols[4].Type = types.Of(types.Boolean)
-	var rows [][]any
+	var all [][]any
 	for _, f := range function.List() {
-		if match(f.Name) {
-			rows = append(rows, []any{f.Name, f.Result, f.Args, f.Kind.String(), f.Deterministic, f.Description})
-		}
+		all = append(all, []any{f.Name, f.Result, f.Args, f.Kind.String(), f.Deterministic, f.Description})
 	}
-	return q.answer(cols, rows)
+	cols := literalColumns(all, "Function", "Return Type", "Argument Types", "Function Type", "Deterministic", "Description")
+	cols[4].Type = types.Of(types.Boolean)
+	return q.answer(cols, matching(all, match))
 }
 
 func (q *activeQuery) showSession(s *ast.ShowSession) error {
@@ -166,18 +180,35 @@ func (q *activeQuery) showSession(s *ast.ShowSession) error {
 	if err != nil {
 		return err
 	}
-	var rows [][]any
+	var all [][]any
 	for _, p := range SessionProperties() {
-		if !match(p.Name) {
-			continue
-		}
 		value, ok := q.req.Session.Properties[p.Name]
 		if !ok {
 			value = p.Default
 		}
-		rows = append(rows, []any{p.Name, value, p.Default, p.Type, p.Description})
+		all = append(all, []any{p.Name, value, p.Default, p.Type, p.Description})
 	}
-	return q.answer(textColumns("Name", "Value", "Default", "Type", "Description"), rows)
+	return q.answer(literalColumns(all, "Name", "Value", "Default", "Type", "Description"), matching(all, match))
+}
+
+// literalColumns are columns as long as the longest of all rows, before any
+// pattern, as Trino's lists of literals have them.
+func literalColumns(all [][]any, names ...string) []ResultColumn {
+	out := make([]ResultColumn, len(names))
+	for i, n := range names {
+		out[i] = literalColumn(n, all, i)
+	}
+	return out
+}
+
+// matching are the rows whose first column matches.
+func matching(all [][]any, match func(string) bool) (rows [][]any) {
+	for _, r := range all {
+		if match(r[0].(string)) {
+			rows = append(rows, r)
+		}
+	}
+	return rows
 }
 
 func (q *activeQuery) showCreate(s *ast.ShowCreate) error {
@@ -187,13 +218,16 @@ func (q *activeQuery) showCreate(s *ast.ShowCreate) error {
 		if err != nil {
 			return err
 		}
-		return q.answer(textColumns("Create Table"), [][]any{{createTableText(n, t)}})
+		return q.answerText("Create Table", createTableText(n, t))
 	case ast.ObjectSchema:
 		n, err := q.analyzer().Schema(s.Name, s.Pos())
+		if qerr.Is(err, qerr.SchemaNotFound) { // Trino says it so here
+			err = qerr.At(qerr.SchemaNotFound, s.Pos(), "Schema '%s' does not exist%s", n, q.analyzer().SuggestSchema(n.Catalog, n.Schema))
+		}
 		if err != nil {
 			return err
 		}
-		return q.answer(textColumns("Create Schema"), [][]any{{"CREATE SCHEMA " + n.String()}})
+		return q.answerText("Create Schema", "CREATE SCHEMA "+n.String())
 	}
 	return qerr.NotSupported(s.Pos(), "SHOW CREATE %s", s.Kind)
 }
@@ -224,69 +258,4 @@ func createTableText(n analyzer.TableName, t *connectors.Table) string {
 		b.WriteString("\nCOMMENT " + ast.QuoteString(t.Comment))
 	}
 	return b.String()
-}
-
-func (q *activeQuery) showStats(s *ast.ShowStats) error {
-	if s.Table == nil {
-		return qerr.NotSupported(s.Pos(), "SHOW STATS FOR (query)")
-	}
-	n, t, err := q.analyzer().Table(s.Table, s.Pos())
-	if err != nil {
-		return err
-	}
-	conn, err := q.c.deps.Catalogs.Connector(q.ctx, n.Catalog)
-	if err != nil {
-		return err
-	}
-	scan := &connectors.Scan{Schema: t.Schema, Table: t.Name, Handle: t.Handle, Limit: -1}
-	for i, c := range t.Columns {
-		if !c.Hidden {
-			scan.Columns = append(scan.Columns, connectors.ScanColumn{Ordinal: i, Name: c.Name, Type: c.Type})
-		}
-	}
-	stats := &connectors.TableStats{Rows: math.NaN(), Columns: make([]connectors.ColumnStats, len(scan.Columns))}
-	if st, ok := conn.(connectors.Statistician); ok {
-		if stats, err = st.Stats(q.ctx, scan); err != nil {
-			return err
-		}
-	}
-	return q.answerStats(scan, stats)
-}
-
-func (q *activeQuery) answerStats(scan *connectors.Scan, stats *connectors.TableStats) error {
-	cols := textColumns("column_name", "data_size", "distinct_values_count", "nulls_fraction", "row_count", "low_value", "high_value")
-	for i := 1; i <= 4; i++ {
-		cols[i].Type = types.Of(types.Double)
-	}
-	var rows [][]any
-	for i, c := range scan.Columns {
-		s := stats.Columns[i]
-		var size any
-		if c.Type.Physical() == types.PhysBytes {
-			size = number(s.Bytes * stats.Rows)
-		}
-		rows = append(rows, []any{c.Name, size, number(s.Distinct), number(s.NullFraction), nil, boundText(s.Min, c.Type), boundText(s.Max, c.Type)})
-	}
-	rows = append(rows, []any{nil, nil, nil, nil, number(stats.Rows), nil, nil})
-	return q.answer(cols, rows)
-}
-
-func number(x float64) any {
-	if math.IsNaN(x) {
-		return nil
-	}
-	return x
-}
-
-// boundText prints a column's smallest or largest value as its type does.
-func boundText(x float64, t types.Type) any {
-	switch {
-	case math.IsNaN(x) || t.Physical() == types.PhysBytes:
-		return nil
-	case t.Kind == types.Date:
-		return types.FormatDate(int64(x))
-	case t.IsInteger():
-		return fmt.Sprintf("%.0f", x)
-	}
-	return fmt.Sprint(x)
 }

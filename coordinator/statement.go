@@ -91,7 +91,7 @@ func (q *activeQuery) use(s *ast.Use) error {
 func (q *activeQuery) setSession(s *ast.SetSession) error {
 	name := strings.Join(s.Name.Fold(), ".")
 	if len(s.Name.Parts) > 1 {
-		return qerr.At(qerr.InvalidSessionProperty, s.Pos(), "Session property '%s' does not exist", name)
+		return placed(unknownProperty(name), s.Pos())
 	}
 	c, err := q.constant(s.Value)
 	if err != nil {
@@ -99,8 +99,7 @@ func (q *activeQuery) setSession(s *ast.SetSession) error {
 	}
 	value := fmt.Sprint(c.Value)
 	if _, err := parseProperties(map[string]string{name: value}); err != nil {
-		e := qerr.From(err)
-		return qerr.At(e.Code, s.Pos(), "%s", e.Message)
+		return placed(err, s.Pos())
 	}
 	return q.control("SET SESSION", func(e *Effects) { e.SetSession = map[string]string{name: value} })
 }
@@ -121,7 +120,13 @@ func (q *activeQuery) resetSession(s *ast.ResetSession) error {
 			return q.control("RESET SESSION", func(e *Effects) { e.ClearSession = []string{name} })
 		}
 	}
-	return qerr.At(qerr.InvalidSessionProperty, s.Pos(), "Session property '%s' does not exist", name)
+	return placed(unknownProperty(name), s.Pos())
+}
+
+// placed gives an error a place in the text.
+func placed(err error, pos qerr.Pos) error {
+	e := qerr.From(err)
+	return qerr.At(e.Code, pos, "%s", e.Message)
 }
 
 // timeZoneProperty is the session property that carries SET TIME ZONE from

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/exec/mem"
@@ -69,7 +70,14 @@ func columnsOf(s *ast.CreateTable) (out []connectors.Column, err error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, connectors.Column{Name: strings.Join(def.Name.Fold(), "."), Type: t, NotNull: def.NotNull})
+		if len(def.Properties) > 0 {
+			return nil, qerr.NotSupported(def.Pos(), "column properties")
+		}
+		c := connectors.Column{Name: strings.Join(def.Name.Fold(), "."), Type: t, NotNull: def.NotNull}
+		if def.Comment != nil {
+			c.Comment = def.Comment.Value
+		}
+		out = append(out, c)
 	}
 	return out, nil
 }
@@ -150,6 +158,24 @@ func appendValue(b *vector.Builder, v any) error {
 		return vector.Append(b, n)
 	}
 	return fmt.Errorf("answer with a value of Go type %T", v)
+}
+
+// answerText delivers one text, in a column of its length as the literal that
+// it is in Trino.
+func (q *activeQuery) answerText(name, text string) error {
+	return q.answer([]ResultColumn{literalColumn(name, [][]any{{text}}, 0)}, [][]any{{text}})
+}
+
+// literalColumn is the column of texts of a list of literals: as long as the
+// longest.
+func literalColumn(name string, rows [][]any, at int) ResultColumn {
+	longest := 0
+	for _, r := range rows {
+		if s, ok := r[at].(string); ok {
+			longest = max(longest, utf8.RuneCountInString(s))
+		}
+	}
+	return ResultColumn{Name: name, Type: types.VarcharOf(int32(longest))}
 }
 
 // textColumns are columns of unbounded text.

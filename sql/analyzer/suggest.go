@@ -20,6 +20,16 @@ func (n *nearness) offer(name string) {
 	}
 }
 
+// DidYouMean returns "; did you mean '…'?" for the known name that comes
+// nearest to one that does not exist, or nothing.
+func DidYouMean(name string, known []string) string {
+	near := nearest(name)
+	for _, k := range known {
+		near.offer(k)
+	}
+	return didYouMean(near.best)
+}
+
 // didYouMean is the text added to Trino's message, which stays its beginning.
 func didYouMean(name string) string {
 	if name == "" {
