@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tuttidb/tutti/connectors"
@@ -48,75 +49,154 @@ type Distributed struct {
 func (d *Distributed) Tasks() int { return max(1, len(d.Registry.Live())) }
 
 // Execute prepares a run; the first Next starts it.
-func (d *Distributed) Execute(_ context.Context, e *Execution) (Rows, error) {
-	return &distributedRows{d: d, e: e, start: time.Now(), bad: map[string]bool{}}, nil
+func (d *Distributed) Execute(ctx context.Context, e *Execution) (Rows, error) {
+	return &distributedRows{ctx: ctx, d: d, e: e, start: time.Now(), bad: map[string]bool{}}, nil
 }
 
 // distributedRows is a plan that runs on workers, several times if it must.
+//
+// The root task's output is fetched while the task runs. Its rows are given to
+// the client once the task is committed, so that a lost worker costs a run and
+// nothing else; or earlier, when as much has come as is kept here (resultAhead).
+// From the first row on a loss is the client's to hear of.
 type distributedRows struct {
+	ctx   context.Context // of the whole execution
 	d     *Distributed
 	e     *Execution
 	start time.Time
 	bad   map[string]bool // nodes that failed this query
 	runs  int
 
-	mu     sync.Mutex // guards loop against Snapshot
+	mu    sync.Mutex // guards run against Snapshot
+	run   *running
+	given bool // a row has left
+	over  bool
+}
+
+// running is one run of the plan.
+type running struct {
 	loop   *schedule.Loop
+	state  *query.Run
+	client *cluster.Client
 	inputs *exchange.Inputs
 	source exec.Operator
-	given  bool // a row has left
-	over   bool
+	cancel context.CancelFunc
+	over   chan struct{} // closed when the run is committed or has failed
+	failed atomic.Pointer[query.Failure]
+	ended  bool
 }
+
+// resultAhead is how many bytes of a result the coordinator keeps before it
+// gives rows of a task to the client that may still be lost.
+const resultAhead = 16 << 20
 
 // Next runs the plan if need be and returns the next rows of its result.
 func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 	for {
-		if r.source == nil {
-			if err := r.run(ctx); err != nil {
+		if r.run == nil || r.run.ended {
+			if err := r.begin(); err != nil {
 				return nil, err
 			}
 		}
-		b, err := r.source.Next(ctx)
+		b, err := r.run.source.Next(ctx)
 		if err == nil {
 			r.given = r.given || b != nil
 			return b, nil
 		}
-		var lost *exchange.LostOutput
-		if !errors.As(err, &lost) {
-			return nil, err
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
-		r.endRun()
-		if r.given || r.runs > maxRuns || ctx.Err() != nil {
-			return nil, qerr.Wrap(qerr.RemoteHostGone, err, "the rest of the result was lost with a worker; run the query again").WithRetry()
+		if err := r.again(err); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// run drives the plan until its result is committed, again after losing a
-// worker: nothing has reached the client yet.
-func (r *distributedRows) run(ctx context.Context) error {
-	for {
-		nodes, err := r.nodes(ctx)
-		if err != nil {
-			return err
+// again ends the run, which has failed with err, and returns nil if the plan
+// may be run once more.
+func (r *distributedRows) again(err error) error {
+	var lost *exchange.LostOutput
+	retry := errors.As(err, &lost)
+	f := r.run.failed.Load() // nil: the reader's own failure
+	r.endRun()
+	if f != nil {
+		err, retry = f.Err, f.Retryable
+		r.noteBad(r.run.state)
+	}
+	switch {
+	case !retry || r.ctx.Err() != nil:
+		return err
+	case r.given && lost != nil || r.runs > maxRuns && lost != nil:
+		return qerr.Wrap(qerr.RemoteHostGone, err, "the rest of the result was lost with a worker; run the query again").WithRetry()
+	case r.given || r.runs > maxRuns:
+		return err
+	}
+	r.d.Log.Warn("run query again", "query", r.e.Query, "run", r.runs, "cause", err.Error())
+	return nil
+}
+
+// begin sets the plan going and opens its result.
+func (r *distributedRows) begin() error {
+	nodes, err := r.nodes(r.ctx)
+	if err != nil {
+		return err
+	}
+	x := &running{
+		client: cluster.NewClient(r.d.Conns, r.withSelf(nodes), r.lost, r.settings()),
+		state:  query.NewRun(r.e.Query, r.e.Plan, int32(r.runs), len(nodes)), over: make(chan struct{}),
+	}
+	x.loop = schedule.NewLoop(x.state, schedule.Deps{Client: x.client, Nodes: nodes, Splits: r.splits, Log: r.d.Log})
+	x.inputs = exchange.NewInputs(exchange.InputsConfig{
+		Task:  plan.TaskID{Stage: plan.StageID{Query: r.e.Query, Fragment: resultReader}},
+		Conns: r.d.Conns, Auth: r.d.Auth, Log: r.d.Log, Ahead: resultAhead, FeedWhenFull: true,
+	})
+	node := &plan.RemoteSource{Fragments: []plan.FragmentID{0}, Columns: r.e.Plan.Root().Root.Outputs()}
+	if x.source, err = x.inputs.Open(node, r.d.Account); err != nil {
+		x.inputs.Close()
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
+	x.cancel = cancel
+	r.runs++
+	r.mu.Lock()
+	r.run = x
+	r.mu.Unlock()
+	go x.drive(ctx)
+	return nil
+}
+
+// drive runs the plan to its end, and tells the reader of the root task: first
+// where it runs, then that it is committed.
+func (x *running) drive(ctx context.Context) {
+	defer close(x.over)
+	named, stop := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(named)
+		select {
+		case <-x.loop.Root():
+			id, node := x.loop.RootTask()
+			x.name(&pb.Source{Task: exchange.TaskToProto(id), Address: x.client.Address(node)})
+		case <-stop:
 		}
-		client := cluster.NewClient(r.d.Conns, r.withSelf(nodes), r.lost, r.settings())
-		run := query.NewRun(r.e.Query, r.e.Plan, int32(r.runs), len(nodes))
-		loop := schedule.NewLoop(run, schedule.Deps{Client: client, Nodes: nodes, Splits: r.splits, Log: r.d.Log})
-		r.mu.Lock()
-		r.loop = loop
-		r.mu.Unlock()
-		r.runs++
-		task, failure := loop.Drive(ctx)
-		if failure == nil {
-			return r.open(task, client.Address(task.Node))
-		}
-		r.noteBad(run)
-		r.endRun()
-		if !failure.Retryable || r.runs > maxRuns || ctx.Err() != nil {
-			return failure.Err
-		}
-		r.d.Log.Warn("run query again", "query", r.e.Query, "run", r.runs, "cause", failure.Err.Error())
+	}()
+	task, failure := x.loop.Drive(ctx)
+	close(stop)
+	<-named
+	if failure != nil {
+		x.failed.Store(failure)
+		x.inputs.Fail(failure.Err)
+		return
+	}
+	end := task.Status.End.Partitions[0]
+	x.name(&pb.Source{
+		Task: exchange.TaskToProto(task.ID), Address: x.client.Address(task.Node), Committed: true, Frames: end.Frames, Rows: end.Rows,
+	})
+}
+
+// name tells the reader about the root task, the only one of its stage.
+func (x *running) name(src *pb.Source) {
+	if err := x.inputs.Update(&pb.Inputs{Sources: []*pb.Source{src}, Complete: []int32{0}}); err != nil {
+		x.inputs.Fail(err)
 	}
 }
 
@@ -186,49 +266,29 @@ func (r *distributedRows) settings() *pb.Settings {
 	return &pb.Settings{
 		Drivers: int32(s.Drivers), BatchRows: int32(s.BatchRows), PartialAggregation: s.PartialAggregation,
 		DynamicFiltering: s.DynamicFiltering, QueryMemoryLimit: r.e.MemoryLimit, TimeZone: r.e.TimeZone,
-		User: r.e.User, StartNanos: r.e.Start.UnixNano(),
+		User: r.e.User, StartNanos: r.e.Start.UnixNano(), FilterWaitNanos: int64(r.e.FilterWait),
 	}
 }
 
 // resultReader is the stage under which the coordinator reads a result.
 const resultReader plan.FragmentID = -1
 
-// open begins to read the committed root task's output.
-func (r *distributedRows) open(task *query.Task, address string) error {
-	end := task.Status.End.Partitions[0]
-	r.inputs = exchange.NewInputs(exchange.InputsConfig{
-		Task:  plan.TaskID{Stage: plan.StageID{Query: r.e.Query, Fragment: resultReader}},
-		Conns: r.d.Conns, Auth: r.d.Auth, Log: r.d.Log,
-	})
-	err := r.inputs.Update(&pb.Inputs{
-		Sources: []*pb.Source{{
-			Task: exchange.TaskToProto(task.ID), Address: address, Committed: true, Frames: end.Frames, Rows: end.Rows,
-		}},
-		Complete: []int32{0},
-	})
-	if err != nil {
-		return err
-	}
-	node := &plan.RemoteSource{Fragments: []plan.FragmentID{0}, Columns: r.e.Plan.Root().Root.Outputs()}
-	r.source, err = r.inputs.Open(node, r.d.Account)
-	return err
-}
-
 // endRun frees what the current run holds anywhere.
 func (r *distributedRows) endRun() {
-	if r.source != nil {
-		_ = r.source.Close() // closing a reader has nothing to report
-		r.source = nil
+	r.mu.Lock()
+	x := r.run
+	r.mu.Unlock()
+	if x == nil || x.ended {
+		return
 	}
-	if r.inputs != nil {
-		r.inputs.Close()
-		r.inputs = nil
-	}
-	if r.loop != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
-		defer cancel()
-		r.loop.End(ctx)
-	}
+	x.ended = true
+	_ = x.source.Close() // closing a reader has nothing to report
+	x.inputs.Close()
+	x.cancel()
+	<-x.over
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	x.loop.End(ctx)
 }
 
 // Close ends the execution on every node.
@@ -244,10 +304,10 @@ func (r *distributedRows) Close() error {
 // Snapshot fills in the figures so far.
 func (r *distributedRows) Snapshot(info *QueryInfo) {
 	r.mu.Lock()
-	loop := r.loop
+	x := r.run
 	r.mu.Unlock()
-	if loop == nil {
+	if x == nil {
 		return
 	}
-	loop.Snapshot(func(run *query.Run) { snapshotRun(run, info, time.Since(r.start)) })
+	x.loop.Snapshot(func(run *query.Run) { snapshotRun(run, info, time.Since(r.start)) })
 }

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/exec"
@@ -69,6 +70,7 @@ func (q *activeQuery) plan(stmt ast.Statement, params []ast.Expression) (*planne
 		Distribution: q.props.distribution, Tasks: executor.Tasks(), BroadcastLimit: float64(q.props.broadcastLimit),
 	}}
 	opts.Fragment = fragment.Options{OneTask: q.c.deps.Cluster == nil}
+	opts.OneTaskBytes = q.props.oneTaskSize
 	res, err := q.c.planner.Plan(q.ctx, stmt, q.session(params), opts)
 	if err != nil {
 		return nil, nil, err
@@ -160,12 +162,21 @@ func (q *activeQuery) pump(rows Rows) error {
 func (q *activeQuery) execution(p *plan.Plan) *Execution {
 	return &Execution{
 		Query: q.id, Plan: p, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
-		TimeZone: q.req.Session.TimeZone, Start: q.info.Created,
+		TimeZone: q.req.Session.TimeZone, Start: q.info.Created, FilterWait: filterWait(q.props.filterWait),
 		Settings: exec.Settings{
 			Drivers: q.props.drivers, BatchRows: q.props.batchRows,
 			PartialAggregation: q.props.partialAggregation, DynamicFiltering: q.props.dynamicFilters,
 		},
 	}
+}
+
+// filterWait is the session's wait for dynamic filters as executions have it,
+// where 0 is no wish.
+func filterWait(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 func resultColumns(p *plan.Plan) []ResultColumn {

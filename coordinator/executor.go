@@ -27,9 +27,12 @@ type Execution struct {
 	// MemoryLimit bounds the query's memory on each node, in bytes; 0: the
 	// node's default.
 	MemoryLimit int64
-	User        string
-	TimeZone    string
-	Start       time.Time
+	// FilterWait is how long scans wait for dynamic filters; 0: the node's
+	// default, negative: not at all.
+	FilterWait time.Duration
+	User       string
+	TimeZone   string
+	Start      time.Time
 	// Progress is called when figures have changed, at most a few times a second.
 	Progress func()
 }

@@ -17,8 +17,8 @@ func snapshotRun(run *query.Run, info *QueryInfo, wall time.Duration) {
 		st := &stages[i]
 		st.ID, st.Spread, st.Inputs, st.State = s.Fragment.ID, s.Fragment.Spread.String(), s.Fragment.Inputs, stageState(s)
 		for _, scan := range s.Scans {
-			st.Stats.TotalSplits += len(scan.Pending)
-			st.Stats.QueuedSplits += len(scan.Pending)
+			st.Stats.TotalSplits += scan.Waiting()
+			st.Stats.QueuedSplits += scan.Waiting()
 		}
 		for _, t := range s.Tasks {
 			nodes[t.Node] = true

@@ -45,6 +45,11 @@ type InputsConfig struct {
 	// Retry is how long a source may not answer before it counts as lost; 0
 	// means three seconds.
 	Retry time.Duration
+	// FeedWhenFull lets operators have frames of an attempt that is not
+	// committed once Ahead bytes have come: for the reader of a query's result,
+	// which has no other place for them. Whoever sets it must know what to do
+	// when the attempt is lost after all.
+	FeedWhenFull bool
 	// Merge makes one sorted operator of sorted ones. It owns them, also when
 	// it fails.
 	Merge func(node *plan.RemoteSource, streams []exec.Operator, account *mem.Account) (exec.Operator, error)
@@ -65,6 +70,7 @@ type Inputs struct {
 	feeds    map[plan.FragmentID]*feed
 	readings map[plan.NodeID]*reading
 	closed   bool
+	failed   error
 }
 
 // feed is what is known of the tasks of a fragment that is read.
@@ -179,6 +185,9 @@ func (in *Inputs) reading(node *plan.RemoteSource, account *mem.Account, each bo
 	if in.closed {
 		return nil, errInputsClosed
 	}
+	if in.failed != nil {
+		return nil, in.failed
+	}
 	if r := in.readings[node.ID]; r != nil {
 		if each || r.each {
 			return nil, fmt.Errorf("node %d is read twice, once stream by stream", node.ID)
@@ -214,6 +223,16 @@ func (in *Inputs) Close() {
 		r.stop(errInputsClosed)
 	}
 	in.wg.Wait()
+}
+
+// Fail makes all operators fail with err, those that will be opened too.
+func (in *Inputs) Fail(err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.failed = err
+	for _, r := range in.readings {
+		r.stop(err)
+	}
 }
 
 // credit bounds the bytes that a task has received and not yet read.

@@ -39,6 +39,12 @@ type OutputConfig struct {
 	Budget int64
 	// Compression of frames.
 	Compression Compression
+	// Stream says that the output has one reader, outside the query, who reads
+	// as it grows: frames are dropped a while after they were sent, and Write
+	// waits while too many are not. Waits, if set, is told when that begins and
+	// ends.
+	Stream bool
+	Waits  func(bool)
 }
 
 // Output takes an attempt's rows and retains them as frames. It is an
@@ -79,6 +85,9 @@ func (s *Store) NewOutput(cfg OutputConfig) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Stream {
+		r.flow = newFlow(cfg.Waits)
+	}
 	o := &Output{cfg: cfg, to: r, parts: make([]collector, cfg.Partitions)}
 	o.target = min(max(cfg.Budget/int64(2*cfg.Partitions), minFrame), maxFrame)
 	return o, nil
@@ -102,6 +111,9 @@ func (o *Output) Write(ctx context.Context, part int, b *vector.Batch) error {
 		return fmt.Errorf("write to partition %d of %d", part, len(o.parts))
 	}
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := o.to.flow.wait(ctx); err != nil {
 		return err
 	}
 	c := &o.parts[part]

@@ -30,6 +30,7 @@ type reading struct {
 	open     int   // operators not yet closed
 	err      error // why reading failed; sticks
 	lastRead int   // the stream that gave the last frame
+	feeding  bool  // from attempts that are not committed, too
 }
 
 func newReading(in *Inputs, node *plan.RemoteSource, account *mem.Account, each bool) *reading {
@@ -214,7 +215,7 @@ func (r *reading) poll(only *stream) (*arrived, <-chan struct{}, error) {
 }
 
 func (r *reading) pollStream(s *stream) (*arrived, <-chan struct{}, error) {
-	if !s.committed {
+	if !s.committed && !r.feeding {
 		return nil, r.news, nil
 	}
 	if len(s.queue) > 0 {
@@ -223,7 +224,7 @@ func (r *reading) pollStream(s *stream) (*arrived, <-chan struct{}, error) {
 		s.fed++
 		return f, nil, nil
 	}
-	if s.state == ended {
+	if s.state == ended && s.committed {
 		if s.err == nil {
 			s.err = s.check()
 		}

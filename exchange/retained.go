@@ -19,6 +19,7 @@ type retained struct {
 	store *Store
 	id    plan.TaskID
 
+	flow   *flow // of an output that is streamed; else nil
 	mu     sync.Mutex
 	parts  []partition
 	sealed bool  // no more frames will come
@@ -34,6 +35,10 @@ type partition struct {
 	frames []*frame
 	news   chan struct{} // closed and replaced by the next frame or the end
 	end    PartitionEnd
+	// Of a streamed output: frames taken for the first time so far, those of
+	// them that were dropped, and the bytes between the two.
+	taken, dropped int64
+	kept           int64
 }
 
 // PartitionEnd counts what an attempt put into a partition. Bytes are those
@@ -87,7 +92,26 @@ func (r *retained) append(part int, header []byte, rows int, buf *mem.Buf, stays
 	p.end.Rows += int64(rows)
 	p.end.Bytes += int64(f.size)
 	p.wake()
+	r.flow.add(int64(f.size))
 	return nil
+}
+
+// sent notes that frame at of a streamed output was taken by its reader, and
+// drops those that it surely has. The caller holds mu.
+func (r *retained) sent(p *partition, at int64) {
+	if r.flow == nil || at < p.taken {
+		return
+	}
+	n := int64(p.frames[at].size)
+	p.taken, p.kept = at+1, p.kept+n
+	for p.kept-int64(p.frames[p.dropped].size) >= keepSent {
+		f := p.frames[p.dropped]
+		p.kept -= int64(f.size)
+		p.dropped++
+		f.gone = true
+		f.settle()
+	}
+	r.flow.add(-n)
 }
 
 // wake wakes who waits for the partition. The caller holds mu.
@@ -169,6 +193,7 @@ func (r *retained) release() {
 		return
 	}
 	r.gone = &LostOutput{Task: r.id, Reason: "it was released"}
+	r.flow.add(-1 << 60) // whoever waits fails at the next frame
 	onDisk := int64(0)
 	for i := range r.parts {
 		p := &r.parts[i]
@@ -317,8 +342,12 @@ func (r *Reader) take() (*frame, <-chan struct{}, error) {
 		return nil, nil, o.gone
 	}
 	p := &o.parts[r.part]
+	if r.at < p.dropped {
+		return nil, nil, &LostOutput{Task: o.id, Reason: "it was dropped when it had been sent"}
+	}
 	if r.at < int64(len(p.frames)) {
 		f := p.frames[r.at]
+		o.sent(p, r.at)
 		r.at++
 		if f.buf != nil {
 			f.refs++

@@ -267,6 +267,10 @@ func (s *stream) room(ctx context.Context) error {
 	for {
 		full := s.r.in.credit.full()
 		s.r.mu.Lock()
+		if full != nil && s.r.in.cfg.FeedWhenFull && !s.r.feeding {
+			s.r.feeding = true
+			s.r.changed()
+		}
 		queued, news := len(s.queue), s.r.news
 		s.r.mu.Unlock()
 		if full == nil || queued == 0 {

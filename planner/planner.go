@@ -11,6 +11,7 @@ import (
 	"github.com/tuttidb/tutti/planner/fragment"
 	"github.com/tuttidb/tutti/planner/optimize"
 	"github.com/tuttidb/tutti/planner/plan"
+	"github.com/tuttidb/tutti/planner/stats"
 	"github.com/tuttidb/tutti/sql/analyzer"
 	"github.com/tuttidb/tutti/sql/ast"
 )
@@ -28,6 +29,10 @@ type Planner struct {
 type Options struct {
 	Optimize optimize.Options
 	Fragment fragment.Options
+	// OneTaskBytes makes a plan one task if all that its scans read is known to
+	// be no more than that, as it lies in memory: spreading so little costs more
+	// than it gains.
+	OneTaskBytes int64
 }
 
 // Result is a planned statement.
@@ -52,6 +57,9 @@ func (p *Planner) Plan(ctx context.Context, stmt ast.Statement, session *analyze
 	if err != nil {
 		return nil, err
 	}
+	if !opts.Fragment.OneTask && opts.OneTaskBytes > 0 {
+		opts.Fragment.OneTask = p.small(ctx, logical, float64(opts.OneTaskBytes))
+	}
 	distributed, err := fragment.Fragment(logical, opts.Fragment)
 	if err != nil {
 		return nil, err
@@ -59,6 +67,14 @@ func (p *Planner) Plan(ctx context.Context, stmt ast.Statement, session *analyze
 	return &Result{
 		Plan: distributed, Logical: logical, Analysis: analysis, Planning: time.Since(start) - analysis,
 	}, nil
+}
+
+// small reports whether a plan's scans are known to read no more than limit
+// bytes. The coordinator's own tables are not counted: they are read there in
+// any case.
+func (p *Planner) small(ctx context.Context, root plan.Node, limit float64) bool {
+	bytes, known := stats.New(ctx, p.Connectors).TotalScanBytes(root)
+	return known && bytes <= limit
 }
 
 // build analyzes the statement and builds its logical plan.

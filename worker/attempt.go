@@ -44,6 +44,7 @@ type attempt struct {
 	end      *pb.End
 	began    time.Time
 	finished time.Time
+	waits    bool    // the output waits for its reader
 	number   int64   // of the last update
 	returned []int64 // by that update
 }
@@ -55,18 +56,19 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
 	a := &attempt{
-		m: m, q: q, id: id, state: pb.TaskState_TASK_STATE_PLANNED, splits: newSplitQueue(), done: make(chan struct{}),
+		m: m, q: q, id: id, state: pb.TaskState_TASK_STATE_PLANNED, done: make(chan struct{}),
 		account: q.account.Child(fmt.Sprintf("task %d.%d.%d", id.Stage.Fragment, id.Task, id.Attempt), 0),
 	}
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
-	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.d.FilterPatience, a.news)
+	a.splits = newSplitQueue(m.drivers(req), a.news)
+	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
 		Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
 		BatchRows: int(req.GetSettings().GetBatchRows()), Merge: m.d.Merge, Log: m.d.Log,
 	})
 	a.output, err = m.d.Store.NewOutput(exchange.OutputConfig{
 		Task: id, Types: typesOf(f.Root.Outputs()), Partitions: max(int(req.OutputPartitions), 1),
-		Account: a.account.Child("output", 0), Compression: m.d.Compression,
+		Account: a.account.Child("output", 0), Compression: m.d.Compression, Stream: req.StreamOutput, Waits: a.outputWaits,
 	})
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
@@ -95,9 +97,7 @@ func (a *attempt) fill(f *plan.Fragment, req *pb.StartTaskRequest) {
 		Drivers: int(s.GetDrivers()), BatchRows: int(s.GetBatchRows()),
 		PartialAggregation: s.GetPartialAggregation(), DynamicFiltering: s.GetDynamicFiltering(),
 	}
-	if settings.Drivers <= 0 {
-		settings.Drivers = a.m.d.Threads
-	}
+	settings.Drivers = a.m.drivers(req)
 	if settings.BatchRows <= 0 || settings.BatchRows > vector.MaxRows {
 		settings.BatchRows = vector.DefaultRows
 	}
@@ -119,6 +119,7 @@ func (a *attempt) start() {
 		defer close(a.done)
 		end, err := a.run()
 		a.inputs.Close()
+		a.dynamic.stop()
 		if err != nil {
 			a.output.Abort()
 		} else {
@@ -195,6 +196,14 @@ func (a *attempt) news() {
 	a.q.changed()
 }
 
+// outputWaits notes whether the output waits for its reader.
+func (a *attempt) outputWaits(waits bool) {
+	a.mu.Lock()
+	a.waits = waits
+	a.mu.Unlock()
+	a.news()
+}
+
 // changes returns a number that grows with what watchers must hear of, and
 // whether the attempt has ended.
 func (a *attempt) changes() (n int64, over bool) {
@@ -230,6 +239,7 @@ func (a *attempt) update(u *pb.TaskUpdate) ([]int64, error) {
 	if err := a.dynamic.update(u.Filters); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
+	a.dynamic.giveUp(u.NoFilters)
 	a.splits.add(u.Splits, u.NoMore)
 	var returned []int64
 	for _, t := range u.TakeBack {
@@ -263,7 +273,7 @@ func (a *attempt) status() *pb.TaskStatus {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.version++
-	st.Version, st.State, st.Failure, st.End = a.version, a.state, a.failure, a.end
+	st.Version, st.State, st.Failure, st.End, st.OutputWaits = a.version, a.state, a.failure, a.end, a.waits
 	switch {
 	case a.began.IsZero():
 	case a.finished.IsZero():

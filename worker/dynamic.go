@@ -21,7 +21,8 @@ import (
 type dynamicFilters struct {
 	// local are the filters that this task's part of is the whole.
 	local map[plan.DynamicID]bool
-	// patience is how long a scan waits for a filter.
+	// patience is how long the task's scans wait for filters, from the first
+	// wait on and for all filters together.
 	patience time.Duration
 	// changed is called when there is a new part to report.
 	changed func()
@@ -29,14 +30,17 @@ type dynamicFilters struct {
 	mu       sync.Mutex
 	parts    []*pb.DynamicFilter
 	complete map[plan.DynamicID]*connectors.DynamicFilter
-	news     chan struct{} // closed and replaced when a filter is complete
-	tired    map[plan.DynamicID]bool
+	news     chan struct{} // closed and replaced when a filter is complete or given up
+	givenUp  map[plan.DynamicID]bool
+	waiting  *time.Timer   // runs from the first wait on
+	tired    chan struct{} // closed when patience is over
 }
 
 func newDynamicFilters(f *plan.Fragment, partitions int, patience time.Duration, changed func()) *dynamicFilters {
 	d := &dynamicFilters{
 		local: map[plan.DynamicID]bool{}, patience: patience, changed: changed,
-		complete: map[plan.DynamicID]*connectors.DynamicFilter{}, news: make(chan struct{}), tired: map[plan.DynamicID]bool{},
+		complete: map[plan.DynamicID]*connectors.DynamicFilter{}, news: make(chan struct{}),
+		givenUp: map[plan.DynamicID]bool{}, tired: make(chan struct{}),
 	}
 	plan.Walk(f.Root, func(n plan.Node) bool {
 		if j, ok := n.(*plan.Join); ok && (partitions == 1 || wholeSide(j.Right)) {
@@ -87,8 +91,34 @@ func (d *dynamicFilters) set(id plan.DynamicID, f *connectors.DynamicFilter) {
 		return
 	}
 	d.complete[id] = f
+	d.wake()
+}
+
+// wake wakes the scans that wait. The caller holds mu.
+func (d *dynamicFilters) wake() {
 	close(d.news)
 	d.news = make(chan struct{})
+}
+
+// giveUp says that filters will not come, or too late.
+func (d *dynamicFilters) giveUp(ids []int32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range ids {
+		d.givenUp[plan.DynamicID(id)] = true
+	}
+	if len(ids) > 0 {
+		d.wake()
+	}
+}
+
+// stop ends the clock of the waits.
+func (d *dynamicFilters) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting != nil {
+		d.waiting.Stop()
+	}
 }
 
 // update takes complete filters from the coordinator.
@@ -117,26 +147,28 @@ func (d *dynamicFilters) Get(id plan.DynamicID) *connectors.DynamicFilter {
 	return d.complete[id]
 }
 
-// Wait waits for a filter. All drivers wait at the same time; once they have
-// waited in vain, nobody waits for it again.
+// Wait waits for a filter until it is complete or given up or patience is
+// over. All drivers wait at the same time; once they have waited in vain,
+// nobody waits again.
 func (d *dynamicFilters) Wait(ctx context.Context, id plan.DynamicID) {
-	timeout := time.NewTimer(d.patience)
-	defer timeout.Stop()
+	if d.patience <= 0 {
+		return
+	}
 	for {
 		d.mu.Lock()
-		done, news := d.complete[id] != nil || d.tired[id], d.news
+		done, news := d.complete[id] != nil || d.givenUp[id], d.news
+		if !done && d.waiting == nil {
+			d.waiting = time.AfterFunc(d.patience, func() { close(d.tired) })
+		}
 		d.mu.Unlock()
 		if done {
 			return
 		}
 		select {
 		case <-news:
-		case <-ctx.Done():
+		case <-d.tired:
 			return
-		case <-timeout.C:
-			d.mu.Lock()
-			d.tired[id] = true
-			d.mu.Unlock()
+		case <-ctx.Done():
 			return
 		}
 	}

@@ -54,8 +54,8 @@ type ManagerDeps struct {
 	Threads int
 	// Compression of frames.
 	Compression exchange.Compression
-	// FilterPatience is how long a scan waits for a dynamic filter; 0 means one
-	// second.
+	// FilterPatience is how long a scan waits for dynamic filters where the
+	// session does not say; 0 means one second.
 	FilterPatience time.Duration
 	Clock          clock.Clock
 	Log            *slog.Logger
@@ -83,6 +83,25 @@ func NewManager(d ManagerDeps) *Manager {
 	}
 	d.Threads = max(d.Threads, 1)
 	return &Manager{d: d, queries: map[plan.QueryID]*query{}, ended: map[plan.QueryID]int32{}}
+}
+
+// drivers is the number of drivers that a task gets.
+func (m *Manager) drivers(req *pb.StartTaskRequest) int {
+	if n := int(req.GetSettings().GetDrivers()); n > 0 {
+		return n
+	}
+	return m.d.Threads
+}
+
+// patience is how long a task's scans wait for dynamic filters.
+func (m *Manager) patience(req *pb.StartTaskRequest) time.Duration {
+	switch n := req.GetSettings().GetFilterWaitNanos(); {
+	case n > 0:
+		return time.Duration(n)
+	case n < 0:
+		return 0
+	}
+	return m.d.FilterPatience
 }
 
 // fence refuses coordinators of an older epoch. The caller holds mu.

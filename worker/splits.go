@@ -17,7 +17,11 @@ type splitQueue struct {
 	scans   map[plan.NodeID]*scanQueue
 	started []int64
 	queued  int
+	over    bool          // the end was told: what waits counts as consumed
 	news    chan struct{} // closed and replaced when splits come or end
+	// low is called when fewer than low water splits wait and more may come.
+	low   func()
+	water int
 }
 
 type scanQueue struct {
@@ -25,8 +29,10 @@ type scanQueue struct {
 	noMore  bool
 }
 
-func newSplitQueue() *splitQueue {
-	return &splitQueue{scans: map[plan.NodeID]*scanQueue{}, news: make(chan struct{})}
+// newSplitQueue returns an empty queue that calls low when fewer than water
+// splits wait.
+func newSplitQueue(water int, low func()) *splitQueue {
+	return &splitQueue{scans: map[plan.NodeID]*scanQueue{}, news: make(chan struct{}), low: low, water: water}
 }
 
 // scan returns the queue of a scan. The caller holds mu.
@@ -59,10 +65,13 @@ func (q *splitQueue) add(splits []*pb.Split, noMore []int32) {
 }
 
 // takeBack removes up to n splits of a scan that were not started, the last
-// ones first, and returns their ids.
+// ones first, and returns their ids; none once the end was told.
 func (q *splitQueue) takeBack(scan plan.NodeID, n int) []int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.over {
+		return nil
+	}
 	s := q.scan(scan)
 	n = max(min(n, len(s.waiting)), 0)
 	at := len(s.waiting) - n
@@ -78,7 +87,10 @@ func (q *splitQueue) takeBack(scan plan.NodeID, n int) []int64 {
 // Next returns the next split of a scan. See exec.Splits.
 func (q *splitQueue) Next(ctx context.Context, scan plan.NodeID) (*connectors.Split, error) {
 	for {
-		split, news := q.poll(scan)
+		split, news, low := q.poll(scan)
+		if low {
+			q.low()
+		}
 		if split != nil || news == nil {
 			return split, nil
 		}
@@ -90,8 +102,9 @@ func (q *splitQueue) Next(ctx context.Context, scan plan.NodeID) (*connectors.Sp
 	}
 }
 
-// poll returns a split; or what to wait for; or neither at the end.
-func (q *splitQueue) poll(scan plan.NodeID) (*connectors.Split, <-chan struct{}) {
+// poll returns a split; or what to wait for; or neither at the end. low says
+// that more should come soon.
+func (q *splitQueue) poll(scan plan.NodeID) (split *connectors.Split, news <-chan struct{}, low bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.scan(scan)
@@ -100,12 +113,13 @@ func (q *splitQueue) poll(scan plan.NodeID) (*connectors.Split, <-chan struct{})
 		s.waiting = s.waiting[1:]
 		q.queued--
 		q.started = append(q.started, x.Id)
-		return &connectors.Split{Payload: x.Payload, Affinity: x.Affinity, Bytes: x.Bytes, Rows: x.Rows}, nil
+		low := !s.noMore && q.queued < q.water
+		return &connectors.Split{Payload: x.Payload, Affinity: x.Affinity, Bytes: x.Bytes, Rows: x.Rows}, nil, low
 	}
 	if s.noMore {
-		return nil, nil
+		return nil, nil, false
 	}
-	return nil, q.news
+	return nil, q.news, false
 }
 
 // figures returns how many splits wait and how many were started.
@@ -118,10 +132,12 @@ func (q *splitQueue) figures() (queued, started int) {
 // consumed returns the ids of the splits that a task which ended well is done
 // with: those that were started and those that its drivers turned out not to
 // need (a limit was reached, a join's build side was empty). One that never
-// arrived is not among them, which is what the coordinator checks.
+// arrived is not among them, which is what the coordinator checks. From now on
+// none can be taken back.
 func (q *splitQueue) consumed() []int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.over = true
 	ids := slices.Clone(q.started)
 	for _, s := range q.scans {
 		for _, x := range s.waiting {

@@ -74,24 +74,44 @@ func (c *Client) Start(ctx context.Context, a schedule.Action) error {
 	_, err = w.StartTask(ctx, &pb.StartTaskRequest{
 		Task: exchange.TaskToProto(a.Task.ID), Protocol: Protocol, Epoch: c.epoch, PlanVersion: plancodec.Version,
 		Fragment: encoded, Settings: c.settings, Partition: int32(a.Partition), Partitions: int32(a.Partitions),
-		OutputPartitions: int32(a.OutputPartitions), Update: update,
+		OutputPartitions: int32(a.OutputPartitions), Update: update, StreamOutput: a.Stream,
 	})
 	return err
 }
 
-// Update tells a running task more.
-func (c *Client) Update(ctx context.Context, a schedule.Action) error {
+// Update tells a running task more and returns what it gives back.
+func (c *Client) Update(ctx context.Context, a schedule.Action) (schedule.Answer, error) {
 	w, err := c.worker(a.Task.Node)
 	if err != nil {
-		return err
+		return schedule.Answer{}, err
 	}
 	update, err := c.update(a.Update)
 	if err != nil {
-		return err
+		return schedule.Answer{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err = w.UpdateTask(ctx, &pb.UpdateTaskRequest{Task: exchange.TaskToProto(a.Task.ID), Epoch: c.epoch, Update: update})
+	resp, err := w.UpdateTask(ctx, &pb.UpdateTaskRequest{Task: exchange.TaskToProto(a.Task.ID), Epoch: c.epoch, Update: update})
+	if err != nil {
+		return schedule.Answer{}, err
+	}
+	st := resp.GetStatus()
+	return schedule.Answer{Returned: resp.Returned, Started: int(st.GetRunningSplits() + st.GetDoneSplits())}, nil
+}
+
+// Release frees the outputs of tasks on a node.
+func (c *Client) Release(ctx context.Context, node string, tasks []plan.TaskID) error {
+	w, err := c.worker(node)
+	if err != nil {
+		return err
+	}
+	req := &pb.ReleaseOutputsRequest{Epoch: c.epoch}
+	for _, t := range tasks {
+		req.Tasks = append(req.Tasks, exchange.TaskToProto(t))
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err = w.ReleaseOutputs(ctx, req)
 	return err
 }
 

@@ -41,6 +41,12 @@ func (c *Client) update(u schedule.Update) (*pb.TaskUpdate, error) {
 		}
 		m.Filters = append(m.Filters, p)
 	}
+	for _, id := range u.NoFilters {
+		m.NoFilters = append(m.NoFilters, int32(id))
+	}
+	for _, a := range u.TakeBack {
+		m.TakeBack = append(m.TakeBack, &pb.TakeBack{Scan: int32(a.Scan), Count: int32(a.Count)})
+	}
 	return m, nil
 }
 
@@ -107,7 +113,7 @@ func statusFromProto(m *pb.TaskStatus) (query.Status, error) {
 		CPU: time.Duration(m.CpuNanos), Wall: time.Duration(m.WallNanos),
 		MemoryUsed: m.MemoryUsed, MemoryPeak: m.MemoryPeak, SpilledBytes: m.SpilledBytes,
 		QueuedSplits: int(m.QueuedSplits), RunningSplits: int(m.RunningSplits), DoneSplits: int(m.DoneSplits),
-		OutputBytes: m.OutputBytes, OutputRows: m.OutputRows,
+		OutputBytes: m.OutputBytes, OutputRows: m.OutputRows, OutputWaits: m.OutputWaits,
 	}
 	if m.Failure != nil {
 		st.Failure = failureFromProto(m.Failure)

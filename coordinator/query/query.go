@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -13,6 +14,8 @@ type Split struct {
 	ID   int64
 	Scan plan.NodeID
 	connectors.Split
+	// Avoid is the node that gave the split back: another one takes it.
+	Avoid string
 }
 
 // Run is one try at running a query's plan. A query that loses a worker
@@ -25,6 +28,8 @@ type Run struct {
 	Partitions int
 	Stages     []*Stage
 	Failure    *Failure
+	// Now is the time since the run began, as whoever drives it says.
+	Now time.Duration
 }
 
 // Stage is a running fragment.
@@ -44,18 +49,37 @@ type Stage struct {
 // Scan is the listing of one scan node's splits.
 type Scan struct {
 	Node plan.NodeID
-	// Pending were listed and not yet given to a task.
+	// Pending were listed, or given back, and not yet sorted into Homes.
 	Pending []Split
+	// Homes are splits that no task has, by the node whose cache may hold
+	// them; "" for those of no node in particular. Left counts them.
+	Homes map[string][]Split
+	Left  int
 	// Listed says that there will be no more.
 	Listed bool
 	Total  int
 }
 
+// Waiting is the number of listed splits that no task has.
+func (s *Scan) Waiting() int { return len(s.Pending) + s.Left }
+
 // Task is a stage's share. In one Run it has one attempt.
 type Task struct {
-	ID     plan.TaskID
-	Node   string // where it runs
+	ID   plan.TaskID
+	Node string // where it runs
+	// Splits are those it was handed and has not given back.
 	Splits []Split
+	// Open says that it may get more splits.
+	Open bool
+	// Since is when it was made, by Run.Now.
+	Since time.Duration
+	// Asked says that it was asked for splits and has not answered. If it ends
+	// meanwhile it is judged when the answer is there.
+	Asked   bool
+	AskedAt time.Duration
+	ended   *Status
+	// Started is how many splits it is known to have started.
+	Started int
 	// Update is the number of the last update sent.
 	Update    int64
 	Status    Status
@@ -64,8 +88,10 @@ type Task struct {
 	Told map[plan.TaskID]bool
 	// ToldComplete are the upstream stages it knows to be complete.
 	ToldComplete map[plan.FragmentID]bool
-	// ToldFilters are the dynamic filters it has.
+	// ToldFilters are the dynamic filters it has, or knows not to wait for.
 	ToldFilters map[plan.DynamicID]bool
+	// Released says that its output was given up because nobody needs it again.
+	Released bool
 }
 
 // NewRun prepares the stages of a plan.
@@ -95,7 +121,7 @@ func (r *Run) AddTask(s *Stage, node string, splits []Split) *Task {
 		ID: plan.TaskID{
 			Stage: plan.StageID{Query: r.Query, Fragment: s.Fragment.ID}, Task: int32(len(s.Tasks)), Attempt: r.Number,
 		},
-		Node: node, Splits: splits,
+		Node: node, Splits: splits, Since: r.Now,
 		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
 	}
 	s.Tasks = append(s.Tasks, t)
@@ -119,12 +145,17 @@ func (r *Run) Task(id plan.TaskID) *Task {
 // match what it was handed.
 func (r *Run) Report(st Status) bool {
 	t := r.Task(st.Task)
-	if t == nil || t.Status.State.Done() || st.Version <= t.Status.Version {
+	if t == nil || t.Status.State.Done() || t.ended != nil || st.Version <= t.Status.Version {
 		return false
 	}
 	// A worker reports each filter once; it stays known.
 	st.Filters = addFilters(t.Status.Filters, st.Filters)
+	if st.State == Finished && t.Asked {
+		t.ended = &st // Return judges it
+		return false
+	}
 	t.Status = st
+	t.Started = max(t.Started, st.RunningSplits+st.DoneSplits)
 	switch st.State {
 	case Finished:
 		if err := t.commit(st.End, r.outputs(t)); err != nil {
@@ -138,6 +169,68 @@ func (r *Run) Report(st Status) bool {
 		r.fail(f)
 	}
 	return true
+}
+
+// Return takes a task's answer to a request for splits: they are no longer its
+// own and wait for another task. What the task does not return it has started
+// or will; it has started that many so far.
+func (r *Run) Return(t *Task, ids []int64, started int) {
+	t.Asked, t.Started = false, max(t.Started, started)
+	s := r.Stages[t.ID.Stage.Fragment]
+	for _, id := range ids {
+		i := slices.IndexFunc(t.Splits, func(sp Split) bool { return sp.ID == id })
+		if i < 0 {
+			r.fail(&Failure{Cause: CauseInternal, Err: internalError(fmt.Errorf("task %s returned split %d, which it does not have", t.ID, id))})
+			return
+		}
+		sp := t.Splits[i]
+		sp.Avoid = t.Node
+		t.Splits = slices.Delete(slices.Clone(t.Splits), i, i+1)
+		for _, scan := range s.Scans {
+			if scan.Node == sp.Scan {
+				scan.Pending = append(scan.Pending, sp)
+			}
+		}
+	}
+	if st := t.ended; st != nil {
+		t.ended = nil
+		r.Report(*st)
+	}
+}
+
+// Unstarted is the most splits that the task can have that it has not started:
+// it may have started some since it last reported.
+func (t *Task) Unstarted() int {
+	if t.Status.State.Done() || t.ended != nil {
+		return 0
+	}
+	return max(len(t.Splits)-t.Started, 0)
+}
+
+// OutputWaits reports whether the client reads the result so slowly that it
+// piles up: what feeds the root need not start yet (rule 6).
+func (r *Run) OutputWaits() bool {
+	root := r.Stages[0]
+	return len(root.Tasks) == 1 && !root.Tasks[0].Status.State.Done() && root.Tasks[0].Status.OutputWaits
+}
+
+// Releasable returns the tasks whose outputs nobody will read again, each
+// once: all readers are committed, and a run has no second attempt that could
+// read once more (the loss of a committed output is the loss of the run). The
+// root's reader is the client.
+func (r *Run) Releasable() (out []*Task) {
+	for _, s := range r.Stages {
+		if len(s.Consumers) == 0 || !s.Done() || slices.ContainsFunc(s.Consumers, func(c plan.FragmentID) bool { return !r.Stages[c].Done() }) {
+			continue
+		}
+		for _, t := range s.Tasks {
+			if !t.Released {
+				t.Released = true
+				out = append(out, t)
+			}
+		}
+	}
+	return out
 }
 
 // addFilters returns the parts known so far and the new ones.

@@ -106,5 +106,7 @@ type Status struct {
 	MemoryUsed, MemoryPeak, SpilledBytes    int64
 	QueuedSplits, RunningSplits, DoneSplits int
 	OutputBytes, OutputRows                 int64
-	Filters                                 []FilterPart
+	// OutputWaits says that a streamed output waits for its reader.
+	OutputWaits bool
+	Filters     []FilterPart
 }

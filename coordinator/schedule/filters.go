@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -58,6 +59,131 @@ func wholeSide(n plan.Node) bool {
 		return whole
 	})
 	return whole
+}
+
+// tellFilters adds the complete filters that a task's scans use, and those that
+// they need not wait for.
+func tellFilters(r *query.Run, s *query.Stage, t *query.Task, u *Update) {
+	for _, use := range usedBy(s.Fragment) {
+		if t.ToldFilters[use.id] {
+			continue
+		}
+		builder := builderOf(r, use.id)
+		switch {
+		case builder != nil && builder.Filters[use.id] != nil:
+			if builder != s || u.Number == 1 { // a running task makes its own
+				u.Filters = append(u.Filters, query.FilterPart{ID: use.id, Filter: builder.Filters[use.id]})
+			}
+		case builder == nil || gone(builder, use.id) || builder != s && late(r, builder, s, use):
+			u.NoFilters = append(u.NoFilters, use.id)
+		default:
+			continue
+		}
+		t.ToldFilters[use.id] = true
+	}
+}
+
+// use is a scan's use of a dynamic filter.
+type use struct {
+	id   plan.DynamicID
+	scan *plan.Scan
+}
+
+func usedBy(f *plan.Fragment) (out []use) {
+	plan.Walk(f.Root, func(n plan.Node) bool {
+		if scan, ok := n.(*plan.Scan); ok {
+			for _, d := range scan.Dynamic {
+				out = append(out, use{d.Filter, scan})
+			}
+		}
+		return true
+	})
+	return out
+}
+
+// builderOf is the stage that builds a filter; nil: none does.
+func builderOf(r *query.Run, id plan.DynamicID) *query.Stage {
+	for _, s := range r.Stages {
+		if buildOf(s.Fragment, id) != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// buildOf is the join of a fragment that builds a filter.
+func buildOf(f *plan.Fragment, id plan.DynamicID) (join *plan.Join) {
+	plan.Walk(f.Root, func(n plan.Node) bool {
+		if j, ok := n.(*plan.Join); ok && slices.ContainsFunc(j.Dynamic, func(d plan.DynamicSource) bool { return d.Filter == id }) {
+			join = j
+		}
+		return join == nil
+	})
+	return join
+}
+
+// gone reports whether a filter that is not complete cannot become so: a task
+// that should have built a part has ended without (its probe side wanted no
+// rows, or the part could not be sent).
+func gone(builder *query.Stage, id plan.DynamicID) bool {
+	if builtBy(builder.Fragment)[id] { // any task's will do
+		return builder.Done()
+	}
+	return slices.ContainsFunc(builder.Tasks, func(t *query.Task) bool {
+		return t.Status.State.Done() && !slices.ContainsFunc(t.Status.Filters, func(p query.FilterPart) bool { return p.ID == id })
+	})
+}
+
+// late reports whether a filter is not worth waiting for: its build side waits
+// for the stage that would wait for it, or has far more to read.
+func late(r *query.Run, builder, s *query.Stage, u use) bool {
+	build := buildOf(builder.Fragment, u.id).Right
+	own := rowsOf(u.scan)
+	return needs(r, build, s.Fragment.ID) || own > 0 && scanned(r, build) > slowFactor*own
+}
+
+// needs reports whether the rows of n depend on a stage's.
+func needs(r *query.Run, n plan.Node, stage plan.FragmentID) bool {
+	found := false
+	plan.Walk(n, func(n plan.Node) bool {
+		if src, ok := n.(*plan.RemoteSource); ok {
+			for _, f := range src.Fragments {
+				found = found || f == stage || needs(r, r.Stages[f].Fragment.Root, stage)
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// slowFactor is how many times the rows of the scan that waits a build side may
+// have to read: beyond it the scan is over before the filter is there.
+const slowFactor = 4
+
+// scanned is how many rows the scans below n are expected to give, other
+// fragments' included. Unknown ones count as none.
+func scanned(r *query.Run, n plan.Node) (rows float64) {
+	plan.Walk(n, func(n plan.Node) bool {
+		switch n := n.(type) {
+		case *plan.Scan:
+			rows += max(rowsOf(n), 0)
+		case *plan.RemoteSource:
+			for _, f := range n.Fragments {
+				rows += scanned(r, r.Stages[f].Fragment.Root)
+			}
+		}
+		return true
+	})
+	return rows
+}
+
+// rowsOf is how many rows a node is expected to give; negative: unknown.
+func rowsOf(n plan.Node) float64 {
+	est := n.Common().Est
+	if est == nil || math.IsNaN(est.Rows) {
+		return -1
+	}
+	return est.Rows
 }
 
 func collect(s *query.Stage, id plan.DynamicID, copied bool) *connectors.DynamicFilter {

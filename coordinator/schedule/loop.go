@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/coordinator/query"
@@ -16,15 +18,24 @@ import (
 // could not be reached or refused; what a task itself fails of comes as a
 // status.
 type TaskClient interface {
-	// Start starts a task; Update tells it more. Calls for one task come in
-	// order, one at a time.
+	// Start starts a task; Update tells it more, and returns the splits that it
+	// gives back. Calls for one task come in order, one at a time.
 	Start(ctx context.Context, a Action) error
-	Update(ctx context.Context, a Action) error
+	Update(ctx context.Context, a Action) (Answer, error)
 	// Watch reports the statuses of the query's tasks on a node until ctx ends
 	// or the node is lost, which is the error.
 	Watch(ctx context.Context, node string, id plan.QueryID, report func(query.Status)) error
+	// Release frees the outputs of tasks on a node.
+	Release(ctx context.Context, node string, tasks []plan.TaskID) error
 	// End stops the query's tasks on a node and frees what they hold there.
 	End(ctx context.Context, node string, id plan.QueryID) error
+}
+
+// Answer is what a task says to an update.
+type Answer struct {
+	// Returned are the splits given back, Started how many it has started.
+	Returned []int64
+	Started  int
 }
 
 // Deps are what a Loop needs.
@@ -46,7 +57,8 @@ type Loop struct {
 	mu  sync.Mutex // guards run against Snapshot
 	run *query.Run
 
-	cancel  context.CancelFunc
+	began   time.Time
+	root    chan struct{} // closed when the root task runs
 	working sync.WaitGroup
 	senders map[plan.TaskID]*sender
 	watched map[string]bool
@@ -55,16 +67,18 @@ type Loop struct {
 // NewLoop prepares a loop for a run.
 func NewLoop(r *query.Run, d Deps) *Loop {
 	return &Loop{
-		deps: d, run: r, events: make(chan func(*query.Run), 64),
+		deps: d, run: r, events: make(chan func(*query.Run), 64), began: time.Now(), root: make(chan struct{}),
 		senders: map[plan.TaskID]*sender{}, watched: map[string]bool{},
 	}
 }
 
 // Drive runs until the root task is committed, which it returns, or the run
-// has failed. ctx ends the run. Call End afterwards in either case.
+// has failed. ctx ends the run; it must have ended before End is called, in
+// either case.
 func (l *Loop) Drive(ctx context.Context) (*query.Task, *query.Failure) {
-	ctx, l.cancel = context.WithCancel(ctx)
 	l.list(ctx)
+	tick := time.NewTicker(stealAfter)
+	defer tick.Stop()
 	for {
 		l.step(ctx)
 		if t := l.run.Result(); t != nil {
@@ -76,6 +90,7 @@ func (l *Loop) Drive(ctx context.Context) (*query.Task, *query.Failure) {
 		select {
 		case ev := <-l.events:
 			l.apply(ev)
+		case <-tick.C: // idle nodes look for work
 		case <-ctx.Done():
 			return nil, &query.Failure{Cause: query.CauseCanceled, Err: qerr.From(context.Cause(ctx))}
 		}
@@ -100,9 +115,13 @@ func (l *Loop) apply(ev func(*query.Run)) {
 // step decides and sets the actions going.
 func (l *Loop) step(ctx context.Context) {
 	l.mu.Lock()
+	l.run.Now = time.Since(l.began)
 	CollectFilters(l.run)
 	actions := Decide(l.run, l.deps.Nodes)
+	unread := l.run.Releasable()
+	l.noteRoot()
 	l.mu.Unlock()
+	l.release(ctx, unread)
 	for _, a := range actions {
 		l.watch(ctx, a.Task.Node)
 		s := l.senders[a.Task.ID]
@@ -111,6 +130,46 @@ func (l *Loop) step(ctx context.Context) {
 			l.senders[a.Task.ID] = s
 		}
 		l.send(ctx, s, a)
+	}
+}
+
+// noteRoot notes that the root task runs. The caller holds mu.
+func (l *Loop) noteRoot() {
+	tasks := l.run.Stages[0].Tasks
+	if len(tasks) != 1 || tasks[0].Status.State == query.Planned {
+		return
+	}
+	select {
+	case <-l.root:
+	default:
+		close(l.root)
+	}
+}
+
+// Root is closed when the root task runs, so that its output can be asked for.
+func (l *Loop) Root() <-chan struct{} { return l.root }
+
+// RootTask returns the root task once Root is closed.
+func (l *Loop) RootTask() (id plan.TaskID, node string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.run.Stages[0].Tasks[0]
+	return t.ID, t.Node
+}
+
+// release frees outputs that nobody will read again. What fails to be freed
+// now goes with the query's end.
+func (l *Loop) release(ctx context.Context, tasks []*query.Task) {
+	byNode := map[string][]plan.TaskID{}
+	for _, t := range tasks {
+		byNode[t.Node] = append(byNode[t.Node], t.ID)
+	}
+	for node, ids := range byNode {
+		l.working.Go(func() {
+			if err := l.deps.Client.Release(ctx, node, ids); err != nil && ctx.Err() == nil {
+				l.deps.Log.Warn("release outputs", "query", l.run.Query, "node", node, "error", err)
+			}
+		})
 	}
 }
 
@@ -147,15 +206,23 @@ func (l *Loop) work(ctx context.Context, s *sender) {
 		a := s.queue[0]
 		s.queue = s.queue[1:]
 		s.mu.Unlock()
-		do := l.deps.Client.Update
-		if a.Start {
-			do = l.deps.Client.Start
-		}
-		if err := do(ctx, a); err != nil {
+		if err := l.carryOut(ctx, a); err != nil {
 			l.post(ctx, func(r *query.Run) { r.Lose(a.Task.Node, nodeFailure(a.Task.Node, err)) })
 			return
 		}
 	}
+}
+
+// carryOut does one action.
+func (l *Loop) carryOut(ctx context.Context, a Action) error {
+	if a.Start {
+		return l.deps.Client.Start(ctx, a)
+	}
+	answer, err := l.deps.Client.Update(ctx, a)
+	if err == nil && len(a.Update.TakeBack) > 0 {
+		l.post(ctx, func(r *query.Run) { r.Return(a.Task, answer.Returned, answer.Started) })
+	}
+	return err
 }
 
 // post hands an event to the loop unless it has ended.
@@ -229,24 +296,28 @@ func (l *Loop) enumerate(ctx context.Context, scan *plan.Scan, state *query.Scan
 		return
 	}
 	defer func() { _ = src.Close() }() // a listing has nothing to report at its end
-	for {
-		batch, err := src.Next(ctx, splitBatch)
-		if err != nil {
-			l.post(ctx, failRun(err))
-			return
+	// A batch is passed on with the knowledge whether it is the last.
+	batch, err := src.Next(ctx, splitBatch)
+	for err == nil {
+		listed := slices.Clone(batch)
+		if len(listed) > 0 {
+			if batch, err = src.Next(ctx, splitBatch); err != nil {
+				break
+			}
 		}
-		first := number(len(batch))
+		first, last := number(len(listed)), len(batch) == 0
 		l.post(ctx, func(*query.Run) {
-			for i, sp := range batch {
+			for i, sp := range listed {
 				state.Pending = append(state.Pending, query.Split{ID: first + int64(i), Scan: scan.ID, Split: sp})
 			}
-			state.Total += len(batch)
-			state.Listed = len(batch) == 0
+			state.Total += len(listed)
+			state.Listed = last
 		})
-		if len(batch) == 0 {
+		if last {
 			return
 		}
 	}
+	l.post(ctx, failRun(err))
 }
 
 func failRun(err error) func(*query.Run) {
@@ -267,9 +338,6 @@ func (l *Loop) Snapshot(f func(*query.Run)) {
 // End stops everything the run has on any node and waits for the loop's own
 // goroutines. ctx bounds how long the nodes are waited for.
 func (l *Loop) End(ctx context.Context) {
-	if l.cancel != nil {
-		l.cancel()
-	}
 	l.working.Wait()
 	var ending sync.WaitGroup
 	for node := range l.watched {

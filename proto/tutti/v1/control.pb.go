@@ -876,8 +876,11 @@ type Settings struct {
 	TimeZone           string                 `protobuf:"bytes,6,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	User               string                 `protobuf:"bytes,7,opt,name=user,proto3" json:"user,omitempty"`
 	StartNanos         int64                  `protobuf:"varint,8,opt,name=start_nanos,json=startNanos,proto3" json:"start_nanos,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// filter_wait_nanos is how long a scan waits for a dynamic filter; 0: the
+	// worker's default, negative: not at all.
+	FilterWaitNanos int64 `protobuf:"varint,9,opt,name=filter_wait_nanos,json=filterWaitNanos,proto3" json:"filter_wait_nanos,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Settings) Reset() {
@@ -962,6 +965,13 @@ func (x *Settings) GetUser() string {
 func (x *Settings) GetStartNanos() int64 {
 	if x != nil {
 		return x.StartNanos
+	}
+	return 0
+}
+
+func (x *Settings) GetFilterWaitNanos() int64 {
+	if x != nil {
+		return x.FilterWaitNanos
 	}
 	return 0
 }
@@ -1199,8 +1209,11 @@ type StartTaskRequest struct {
 	OutputPartitions int32                  `protobuf:"varint,9,opt,name=output_partitions,json=outputPartitions,proto3" json:"output_partitions,omitempty"` // how many the consumer has
 	Update           *TaskUpdate            `protobuf:"bytes,10,opt,name=update,proto3" json:"update,omitempty"`
 	Trace            string                 `protobuf:"bytes,11,opt,name=trace,proto3" json:"trace,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// stream_output says that the output goes to a client as the task runs: what
+	// was sent is dropped, and while the client is slow the task waits.
+	StreamOutput  bool `protobuf:"varint,12,opt,name=stream_output,json=streamOutput,proto3" json:"stream_output,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartTaskRequest) Reset() {
@@ -1310,6 +1323,13 @@ func (x *StartTaskRequest) GetTrace() string {
 	return ""
 }
 
+func (x *StartTaskRequest) GetStreamOutput() bool {
+	if x != nil {
+		return x.StreamOutput
+	}
+	return false
+}
+
 type StartTaskResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *TaskStatus            `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
@@ -1366,7 +1386,10 @@ type TaskUpdate struct {
 	// take_back asks for that many unstarted splits of a scan (stealing).
 	TakeBack []*TakeBack `protobuf:"bytes,6,rep,name=take_back,json=takeBack,proto3" json:"take_back,omitempty"`
 	// enough says that no consumer wants more output.
-	Enough        bool `protobuf:"varint,7,opt,name=enough,proto3" json:"enough,omitempty"`
+	Enough bool `protobuf:"varint,7,opt,name=enough,proto3" json:"enough,omitempty"`
+	// no_filters lists dynamic filters that will not come, or not soon enough to
+	// be worth waiting for.
+	NoFilters     []int32 `protobuf:"varint,8,rep,packed,name=no_filters,json=noFilters,proto3" json:"no_filters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1448,6 +1471,13 @@ func (x *TaskUpdate) GetEnough() bool {
 		return x.Enough
 	}
 	return false
+}
+
+func (x *TaskUpdate) GetNoFilters() []int32 {
+	if x != nil {
+		return x.NoFilters
+	}
+	return nil
 }
 
 type TakeBack struct {
@@ -1825,6 +1855,8 @@ type TaskStatus struct {
 	OutputBytes   int64                  `protobuf:"varint,15,opt,name=output_bytes,json=outputBytes,proto3" json:"output_bytes,omitempty"`
 	OutputRows    int64                  `protobuf:"varint,16,opt,name=output_rows,json=outputRows,proto3" json:"output_rows,omitempty"`
 	Filters       []*DynamicFilter       `protobuf:"bytes,17,rep,name=filters,proto3" json:"filters,omitempty"` // parts that this task built
+	// output_waits says that a streamed output waits for its reader.
+	OutputWaits   bool `protobuf:"varint,18,opt,name=output_waits,json=outputWaits,proto3" json:"output_waits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1976,6 +2008,13 @@ func (x *TaskStatus) GetFilters() []*DynamicFilter {
 		return x.Filters
 	}
 	return nil
+}
+
+func (x *TaskStatus) GetOutputWaits() bool {
+	if x != nil {
+		return x.OutputWaits
+	}
+	return false
 }
 
 // End is the message that a commit is judged by (rule 1).
@@ -2667,7 +2706,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12\x1a\n" +
 	"\bsettings\x18\x03 \x01(\fR\bsettings\")\n" +
 	"\rForgetQueries\x12\x18\n" +
-	"\aqueries\x18\x01 \x03(\tR\aqueries\"\xa1\x02\n" +
+	"\aqueries\x18\x01 \x03(\tR\aqueries\"\xcd\x02\n" +
 	"\bSettings\x12\x18\n" +
 	"\adrivers\x18\x01 \x01(\x05R\adrivers\x12\x1d\n" +
 	"\n" +
@@ -2678,7 +2717,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\ttime_zone\x18\x06 \x01(\tR\btimeZone\x12\x12\n" +
 	"\x04user\x18\a \x01(\tR\x04user\x12\x1f\n" +
 	"\vstart_nanos\x18\b \x01(\x03R\n" +
-	"startNanos\"\x8b\x01\n" +
+	"startNanos\x12*\n" +
+	"\x11filter_wait_nanos\x18\t \x01(\x03R\x0ffilterWaitNanos\"\x8b\x01\n" +
 	"\x05Split\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04scan\x18\x02 \x01(\x05R\x04scan\x12\x18\n" +
@@ -2694,7 +2734,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x04rows\x18\x05 \x01(\x03R\x04rows\"P\n" +
 	"\x06Inputs\x12*\n" +
 	"\asources\x18\x01 \x03(\v2\x10.tutti.v1.SourceR\asources\x12\x1a\n" +
-	"\bcomplete\x18\x02 \x03(\x05R\bcomplete\"\x88\x03\n" +
+	"\bcomplete\x18\x02 \x03(\x05R\bcomplete\"\xad\x03\n" +
 	"\x10StartTaskRequest\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x14\n" +
@@ -2709,9 +2749,10 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x11output_partitions\x18\t \x01(\x05R\x10outputPartitions\x12,\n" +
 	"\x06update\x18\n" +
 	" \x01(\v2\x14.tutti.v1.TaskUpdateR\x06update\x12\x14\n" +
-	"\x05trace\x18\v \x01(\tR\x05trace\"A\n" +
+	"\x05trace\x18\v \x01(\tR\x05trace\x12#\n" +
+	"\rstream_output\x18\f \x01(\bR\fstreamOutput\"A\n" +
 	"\x11StartTaskResponse\x12,\n" +
-	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\"\x8c\x02\n" +
+	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\"\xab\x02\n" +
 	"\n" +
 	"TaskUpdate\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x03R\x06number\x12'\n" +
@@ -2720,7 +2761,9 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x06inputs\x18\x04 \x01(\v2\x10.tutti.v1.InputsR\x06inputs\x121\n" +
 	"\afilters\x18\x05 \x03(\v2\x17.tutti.v1.DynamicFilterR\afilters\x12/\n" +
 	"\ttake_back\x18\x06 \x03(\v2\x12.tutti.v1.TakeBackR\btakeBack\x12\x16\n" +
-	"\x06enough\x18\a \x01(\bR\x06enough\"4\n" +
+	"\x06enough\x18\a \x01(\bR\x06enough\x12\x1d\n" +
+	"\n" +
+	"no_filters\x18\b \x03(\x05R\tnoFilters\"4\n" +
 	"\bTakeBack\x12\x12\n" +
 	"\x04scan\x18\x01 \x01(\x05R\x04scan\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\"\xce\x01\n" +
@@ -2743,7 +2786,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"@\n" +
 	"\x12WatchTasksResponse\x12*\n" +
-	"\x05tasks\x18\x01 \x03(\v2\x14.tutti.v1.TaskStatusR\x05tasks\"\x83\x05\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x14.tutti.v1.TaskStatusR\x05tasks\"\xa6\x05\n" +
 	"\n" +
 	"TaskStatus\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x18\n" +
@@ -2768,7 +2811,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\foutput_bytes\x18\x0f \x01(\x03R\voutputBytes\x12\x1f\n" +
 	"\voutput_rows\x18\x10 \x01(\x03R\n" +
 	"outputRows\x121\n" +
-	"\afilters\x18\x11 \x03(\v2\x17.tutti.v1.DynamicFilterR\afilters\"U\n" +
+	"\afilters\x18\x11 \x03(\v2\x17.tutti.v1.DynamicFilterR\afilters\x12!\n" +
+	"\foutput_waits\x18\x12 \x01(\bR\voutputWaits\"U\n" +
 	"\x03End\x12\x16\n" +
 	"\x06splits\x18\x01 \x03(\x03R\x06splits\x126\n" +
 	"\n" +
