@@ -8,7 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/spf13/pflag"
 
 	"github.com/tuttidb/tutti/client"
 	"github.com/tuttidb/tutti/cmd/tutti/config"
@@ -64,9 +65,9 @@ func localBackend(o shell.Options) (backend shell.Backend, stop func(), err erro
 // localProcess is a process with an empty warehouse in dir and no log but
 // errors.
 func localProcess(dir string) (*process, error) {
-	cfg := &config.Config{
-		DataDir: dir, HTTPListen: "127.0.0.1:0", GRPCListen: "127.0.0.1:0", LogFormat: "text", LogLevel: "error", Threads: runtime.NumCPU(),
-	}
+	cfg := &config.Config{}
+	cfg.Flags(pflag.NewFlagSet(localNode, pflag.ContinueOnError), config.Server) // their defaults
+	cfg.DataDir, cfg.HTTPListen, cfg.GRPCListen, cfg.LogLevel = dir, "127.0.0.1:0", "127.0.0.1:0", "error"
 	if err := cfg.Check(config.Server); err != nil {
 		return nil, usage(err)
 	}
