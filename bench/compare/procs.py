@@ -42,14 +42,19 @@ class Process:
 
     def stop(self, patience=10):
         """Asks, waits, and ends it for good."""
-        if not self.running():
-            return
-        self.popen.terminate()
-        try:
-            self.popen.wait(patience)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
+        if self.running():
+            self.popen.terminate()
+            try:
+                self.popen.wait(patience)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait()
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            if pipe:
+                try:
+                    pipe.close()
+                except OSError:
+                    pass  # what was not sent has no reader any more
 
     def last_words(self):
         """The end of the log, for an error message."""

@@ -65,7 +65,7 @@ store() {
 
 mkdir -p "$BENCH/bin" "$BENCH/results"
 command -v python3 >/dev/null || { say "error: python3 is missing; the comparison is driven by it (Debian: apt-get install python3 python3-venv)"; exit 1; }
-(cd "$HERE" && python3 -m unittest -q test_compare >"$BENCH/self-test.log" 2>&1) || { cat "$BENCH/self-test.log" >&2; exit 1; }
+(cd "$HERE" && python3 -m unittest -q test_compare test_engines >"$BENCH/self-test.log" 2>&1) || { cat "$BENCH/self-test.log" >&2; exit 1; }
 if wants duckdb || wants datafusion || wants datafusion-s3; then
   venv venv requirements.txt || leave_out "pip could not install $HERE/requirements.txt" duckdb datafusion datafusion-s3
 fi

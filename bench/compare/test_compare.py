@@ -232,8 +232,6 @@ class Processes(unittest.TestCase):
     def test_measures(self):
         p = self.start("import sys; x = b'x' * (64 << 20); sum(range(2000000)); print(len(x), flush=True); del x; sys.stdin.read()",
                        stdio=True)
-        self.addCleanup(p.popen.stdin.close)
-        self.addCleanup(p.popen.stdout.close)
         p.popen.stdout.readline()
         self.assertGreater(p.status("VmHWM"), 64 << 20)
         self.assertGreater(p.cpu(), 0)
