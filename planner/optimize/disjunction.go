@@ -1,8 +1,6 @@
 package optimize
 
 import (
-	"slices"
-
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
 	"github.com/tuttidb/tutti/sql/function"
@@ -72,6 +70,7 @@ func factor(list []expr.Expr) (common, rest []expr.Expr) {
 func equalitiesToIn(list []expr.Expr) []expr.Expr {
 	at := map[string]int{}
 	var out []expr.Expr
+	merged := map[int][]expr.Expr{} // by the index in out: x and all its values
 	for _, e := range list {
 		x, values, ok := candidates(e)
 		if !ok {
@@ -84,8 +83,13 @@ func equalitiesToIn(list []expr.Expr) []expr.Expr {
 			out = append(out, e)
 			continue
 		}
-		_, before, _ := candidates(out[i])
-		args := append([]expr.Expr{x}, unique(append(slices.Clone(before), values...))...)
+		if merged[i] == nil {
+			_, before, _ := candidates(out[i])
+			merged[i] = append([]expr.Expr{x}, before...)
+		}
+		merged[i] = append(merged[i], values...)
+	}
+	for i, args := range merged {
 		out[i] = simplifyIn(&expr.Form{Op: expr.In, Args: args, Typ: boolean})
 	}
 	return out

@@ -31,17 +31,7 @@ func or(disjuncts []expr.Expr) expr.Expr {
 }
 
 // disjuncts splits nested ORs into their parts.
-func disjuncts(e expr.Expr) []expr.Expr {
-	f, ok := e.(*expr.Form)
-	if !ok || f.Op != expr.Or {
-		return []expr.Expr{e}
-	}
-	var out []expr.Expr
-	for _, a := range f.Args {
-		out = append(out, disjuncts(a)...)
-	}
-	return out
-}
+func disjuncts(e expr.Expr) []expr.Expr { return expr.Flatten(nil, e, expr.Or) }
 
 // compare returns a comparison of two expressions of one type, which both
 // are comparable by op (or one just like it) elsewhere in the plan.
@@ -88,6 +78,8 @@ func rewriteExprs(root plan.Node, f func(expr.Expr) expr.Expr) plan.Node {
 			}
 		case *plan.Project:
 			return rewriteProject(n, f)
+		case *plan.Values:
+			return rewriteValues(n, f)
 		case *plan.Join:
 			if n.Filter == nil {
 				return n
@@ -100,6 +92,27 @@ func rewriteExprs(root plan.Node, f func(expr.Expr) expr.Expr) plan.Node {
 		}
 		return n
 	})
+}
+
+func rewriteValues(n *plan.Values, f func(expr.Expr) expr.Expr) plan.Node {
+	rows, same := make([][]expr.Expr, len(n.Rows)), true
+	for i, row := range n.Rows {
+		rows[i] = row
+		for j, e := range row {
+			g := f(e)
+			if g == e {
+				continue
+			}
+			if &rows[i][0] == &row[0] {
+				rows[i] = slices.Clone(row)
+			}
+			rows[i][j], same = g, false
+		}
+	}
+	if same {
+		return n
+	}
+	return &plan.Values{Base: n.Base, Columns: n.Columns, Rows: rows}
 }
 
 func rewriteProject(n *plan.Project, f func(expr.Expr) expr.Expr) plan.Node {

@@ -15,22 +15,42 @@ func (o *Optimizer) simplifyExpressions(root plan.Node) (plan.Node, error) {
 	return rewriteExprs(root, o.simplify), nil
 }
 
-// simplify rewrites e bottom up.
+// simplify rewrites e bottom up. Nested ANDs and ORs, of which the parser
+// makes one a condition, are made one form first: going up through them level
+// by level would look at each part once a level.
 func (o *Optimizer) simplify(e expr.Expr) expr.Expr {
-	return expr.Transform(e, func(e expr.Expr) expr.Expr {
-		e = o.fold(e)
-		switch e := e.(type) {
-		case *expr.Form:
-			return o.simplifyForm(e)
-		case *expr.Call:
-			return o.simplifyComparison(e)
-		case *expr.Cast:
-			if e.Arg.Type().Equal(e.Typ) {
-				return e.Arg
-			}
+	args := expr.Children(e)
+	flat := false
+	if f, ok := e.(*expr.Form); ok && (f.Op == expr.And || f.Op == expr.Or) {
+		if parts := expr.Flatten(nil, f, f.Op); len(parts) > len(args) {
+			args, flat = parts, true
 		}
-		return e
-	})
+	}
+	out, changed := make([]expr.Expr, len(args)), flat
+	for i, a := range args {
+		out[i] = o.simplify(a)
+		changed = changed || out[i] != a
+	}
+	if changed {
+		e = expr.WithChildren(e, out)
+	}
+	return o.simplified(e)
+}
+
+// simplified rewrites an expression whose arguments are simple already.
+func (o *Optimizer) simplified(e expr.Expr) expr.Expr {
+	e = o.fold(e)
+	switch e := e.(type) {
+	case *expr.Form:
+		return o.simplifyForm(e)
+	case *expr.Call:
+		return o.simplifyComparison(e)
+	case *expr.Cast:
+		if e.Arg.Type().Equal(e.Typ) {
+			return e.Arg
+		}
+	}
+	return e
 }
 
 func (o *Optimizer) simplifyForm(f *expr.Form) expr.Expr {

@@ -161,14 +161,29 @@ func (n *Join) Outputs() []Column {
 	if n.Cols != nil {
 		return n.Cols
 	}
-	out := slices.Clone(n.Left.Outputs())
-	switch n.Kind {
-	case SemiJoin, AntiJoin, NullAwareAntiJoin:
-		return out
-	case MarkJoin:
-		return append(out, n.Mark)
+	return appendOutputs(nil, n)
+}
+
+// appendOutputs adds n's outputs to a list: those of joins below joins without
+// a list of their own each, which would make many joins cost their square.
+func appendOutputs(out []Column, n Node) []Column {
+	switch n := n.(type) {
+	case *Filter:
+		return appendOutputs(out, n.Input)
+	case *Join:
+		if n.Cols != nil {
+			return append(out, n.Cols...)
+		}
+		out = appendOutputs(out, n.Left)
+		switch n.Kind {
+		case SemiJoin, AntiJoin, NullAwareAntiJoin:
+			return out
+		case MarkJoin:
+			return append(out, n.Mark)
+		}
+		return appendOutputs(out, n.Right)
 	}
-	return append(out, n.Right.Outputs()...)
+	return append(out, n.Outputs()...)
 }
 
 // Outputs returns the input's columns.

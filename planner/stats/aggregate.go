@@ -8,7 +8,7 @@ import (
 )
 
 // aggregate has a row for each combination of its keys. Keys keep their
-// domain; results are taken to be all different.
+// domain.
 func aggregate(n *plan.Aggregate, in *Stats) *Stats {
 	out := &Stats{Rows: 1, Known: in.Known, Columns: map[expr.ColumnID]Column{}}
 	if len(n.Keys) > 0 {
@@ -22,13 +22,46 @@ func aggregate(n *plan.Aggregate, in *Stats) *Stats {
 		out.Columns[k.ID] = c
 	}
 	for _, a := range n.Aggs {
-		out.Columns[a.Column.ID] = Column{
-			Distinct: max(1, out.Rows), Domain: max(1, out.Rows), Min: math.NaN(), Max: math.NaN(),
-			Bytes: width(a.Column.Type),
+		out.Columns[a.Column.ID] = result(a, in, out.Rows)
+	}
+	return out
+}
+
+// result describes an aggregate over so many groups: of what lies among the
+// argument's values (as max) their bounds, of what grows with the group (count,
+// sum) the average. If nothing is known, results are taken to be all different.
+func result(a plan.Agg, in *Stats, groups float64) Column {
+	all := max(1, groups)
+	out := Column{Distinct: all, Domain: all, Min: math.NaN(), Max: math.NaN(), Bytes: width(a.Column.Type)}
+	size := in.Rows / all
+	var arg Column
+	if len(a.Call.Args) > 0 {
+		e, ok := a.Call.Args[0].(*expr.Column)
+		if !ok {
+			return out
+		}
+		arg = column(in, e)
+	}
+	switch a.Call.Fn.Name {
+	case "min", "max", "any_value", "arbitrary":
+		out.Distinct, out.Domain = min(all, max(1, arg.Distinct)), min(all, max(1, arg.Domain))
+		out.Min, out.Max, out.Bytes = arg.Min, arg.Max, arg.Bytes
+	case "avg":
+		out.Min, out.Max = arg.Min, arg.Max
+	case "count", "count_if":
+		out.mean = size * (1 - arg.Nulls)
+		out.Distinct = min(all, 2+countSpread*out.mean)
+		out.Domain = out.Distinct
+	case "sum":
+		if arg.Min >= 0 && a.Call.Filter == nil && !a.Call.Distinct {
+			out.mean = size * (1 - arg.Nulls) * (arg.Min + arg.Max) / 2
 		}
 	}
 	return out
 }
+
+// countSpread is how many times the average the largest group is taken to be.
+const countSpread = 5
 
 // combinations is the number of different combinations of values, at most so
 // many as there are rows. Columns of one table have no more than it has rows.

@@ -19,6 +19,7 @@ const (
 	nullSelectivity    = 0.05    // f(x) IS NULL
 	anySelectivity     = 1.0 / 3 // any other condition
 	leastSelectivity   = 1.0 / 1e9
+	leastOfGroups      = 0.02 // sum(x) > ?: how large groups are is a guess, too
 )
 
 func (e *Estimator) filter(n *plan.Filter) *Stats {
@@ -113,6 +114,9 @@ type interval struct {
 
 func (r *interval) selectivity(in *Stats) float64 {
 	c := in.Column(plan.Column{ID: r.col.ID, Type: r.col.Typ})
+	if c.mean > 0 && math.IsNaN(c.Min) && math.IsNaN(c.Max) {
+		return max(above(r.lo, c.mean)-above(r.hi, c.mean), leastOfGroups) * (1 - c.Nulls)
+	}
 	if math.IsNaN(c.Min) || math.IsNaN(c.Max) {
 		if math.IsInf(r.lo, -1) || math.IsInf(r.hi, 1) {
 			return rangeSelectivity
@@ -127,6 +131,13 @@ func (r *interval) selectivity(in *Stats) float64 {
 		return 1 - c.Nulls
 	}
 	return max((hi-lo)/(c.Max-c.Min), 1/max(c.Distinct, 1)) * (1 - c.Nulls)
+}
+
+// above is the share of values above a limit, if the values, none of them
+// negative, fall off exponentially: of all spreads with that average it is the
+// one that says least.
+func above(limit, mean float64) float64 {
+	return math.Exp(-max(limit, 0) / mean)
 }
 
 // rangeOf recognizes column < constant and the like, on types with numbers.

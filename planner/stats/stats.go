@@ -52,6 +52,9 @@ type Column struct {
 	// ruled out. Where both sides of an equality have such a condition, it is
 	// the same one, and must not count twice.
 	Cut float64
+	// mean is the average of values that no bounds are known of, as sums over
+	// groups; 0: unknown.
+	mean float64
 	// source numbers the scan that the column comes from, 0 for none, and
 	// sourceRows is its table's size.
 	source     int
@@ -140,7 +143,7 @@ func (e *Estimator) compute(n plan.Node) *Stats {
 	case *plan.Scan:
 		return e.scan(n, nil)
 	case *plan.Values:
-		return &Stats{Rows: float64(len(n.Rows)), Known: true, Columns: map[expr.ColumnID]Column{}}
+		return values(n)
 	case *plan.Filter:
 		return e.filter(n)
 	case *plan.Project:

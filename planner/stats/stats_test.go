@@ -180,6 +180,102 @@ func TestColumns(t *testing.T) {
 	}
 }
 
+// TestResults describes what aggregates of fact by its first column (1000 rows
+// a group) may be: the share of groups that a condition on the result keeps.
+func TestResults(t *testing.T) {
+	f := fact()
+	for _, tc := range []struct {
+		agg      string
+		arg      int
+		key      int
+		op       string
+		value    int64
+		want     float64
+		distinct float64
+	}{
+		{"count", 0, 0, function.OpGt, 1000, 1 / math.E, 1000},
+		{"count", 0, 0, function.OpLt, 1000, 1 - 1/math.E, 1000},
+		{"count", 3, 0, function.OpGt, 800, 1 / math.E, 1000}, // a fifth is null
+		{"count", 0, 0, function.OpGt, 0, 1, 1000},
+		{"count", 0, 0, function.OpGt, -5, 1, 1000},
+		{"count", 0, 0, function.OpGt, 10000, 0.02, 1000},
+		{"sum", 2, 0, function.OpGt, 100000, math.Exp(-2), 1000}, // 0 to 100, so 50 on average
+		{"max", 2, 0, function.OpGt, 90, 0.1, 100},
+		{"min", 2, 0, function.OpGt, 200, 0, 100},
+		{"avg", 2, 0, function.OpLe, 25, 0.25, 1000},
+		{"max", 3, 0, "", 0, 1, 10},
+	} {
+		fn, err := function.ResolveAggregate(tc.agg, []types.Type{f.Columns[tc.arg].Type})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := plan.Column{ID: 99, Type: fn.Result}
+		group := &plan.Aggregate{Input: f, Keys: f.Columns[tc.key : tc.key+1], Aggs: []plan.Agg{
+			{Column: out, Call: &expr.Aggregate{Fn: fn, Args: []expr.Expr{f.Columns[tc.arg].Ref()}}},
+		}}
+		e := New(context.Background(), world())
+		if got := e.Of(group).Column(out).Distinct; !near(got, tc.distinct) {
+			t.Errorf("%s of %v: %.0f different values, want %.0f", tc.agg, f.Columns[tc.arg], got, tc.distinct)
+		}
+		if tc.op == "" {
+			continue
+		}
+		v := expr.Expr(number(tc.value))
+		if fn.Result.Kind == types.Double {
+			v = &expr.Const{Value: float64(tc.value), Typ: fn.Result}
+		}
+		if got := Selectivity(e.Of(group), []expr.Expr{call(tc.op, out.Ref(), v)}); math.Abs(got-tc.want) > 0.01 {
+			t.Errorf("%s of %v %s %d keeps %.3f, want %.3f", tc.agg, f.Columns[tc.arg], tc.op, tc.value, got, tc.want)
+		}
+	}
+}
+
+// TestFewGroups has groups of about one row, and counts that hardly differ.
+func TestFewGroups(t *testing.T) {
+	p := pair()
+	fn, err := function.ResolveAggregate("count", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := plan.Column{ID: 99, Type: bigint}
+	group := &plan.Aggregate{Input: p, Keys: p.Columns, Aggs: []plan.Agg{{Column: n, Call: &expr.Aggregate{Fn: fn}}}}
+	e := New(context.Background(), world())
+	if got := e.Of(&plan.Aggregate{Input: group, Keys: []plan.Column{n}}).Rows; got > 10 {
+		t.Errorf("%.0f different counts of single rows", got)
+	}
+}
+
+func TestValues(t *testing.T) {
+	row := func(v any, s any) []expr.Expr {
+		return []expr.Expr{&expr.Const{Value: v, Typ: bigint}, &expr.Const{Value: s, Typ: varchar}}
+	}
+	a, s := plan.Column{ID: 1, Type: bigint}, plan.Column{ID: 2, Type: varchar}
+	e := New(context.Background(), nil)
+	v := e.Of(&plan.Values{Columns: []plan.Column{a, s}, Rows: [][]expr.Expr{row(int64(3), "x"), row(int64(7), "y"), row(int64(3), "x"), row(nil, nil)}})
+	if c := v.Column(a); c.Distinct != 2 || c.Min != 3 || c.Max != 7 || c.Nulls != 0.25 {
+		t.Errorf("numbers: %+v", c)
+	}
+	if c := v.Column(s); c.Distinct != 2 || !math.IsNaN(c.Min) || !math.IsNaN(c.Max) || c.Nulls != 0.25 {
+		t.Errorf("texts: %+v", c)
+	}
+	nulls := e.Of(&plan.Values{Columns: []plan.Column{a, s}, Rows: [][]expr.Expr{row(nil, nil)}})
+	if c := nulls.Column(a); c.Distinct != 1 || c.Nulls != 1 || !math.IsNaN(c.Min) {
+		t.Errorf("nulls: %+v", c)
+	}
+	d := dim()
+	e = New(context.Background(), world())
+	if got := e.Of(on(plan.InnerJoin, d, &plan.Values{Columns: []plan.Column{a}, Rows: [][]expr.Expr{{number(3)}, {number(7)}}}, 0, 0)).Rows; !near(got, 2) {
+		t.Errorf("two values pick %.0f rows", got)
+	}
+	var many [][]expr.Expr
+	for i := range int64(5000) {
+		many = append(many, row(i, "x"))
+	}
+	if c := e.Of(&plan.Values{Columns: []plan.Column{a, s}, Rows: many}).Column(a); c.Distinct != 5000 || !math.IsNaN(c.Max) {
+		t.Errorf("many: %+v", c)
+	}
+}
+
 // TestUnknown plans on without statistics, but says so.
 func TestUnknown(t *testing.T) {
 	mist := scan("mist", 30, bigint)

@@ -84,13 +84,19 @@ func Conjuncts(e Expr) []Expr {
 	if e == nil {
 		return nil
 	}
+	return Flatten(nil, e, And)
+}
+
+// Flatten adds the parts of nested forms of one operator, AND or OR, to a list;
+// anything else is one part. It takes time in proportion to the parts, however
+// they are nested.
+func Flatten(list []Expr, e Expr, op Op) []Expr {
 	f, ok := e.(*Form)
-	if !ok || f.Op != And {
-		return []Expr{e}
+	if !ok || f.Op != op {
+		return append(list, e)
 	}
-	var out []Expr
 	for _, a := range f.Args {
-		out = append(out, Conjuncts(a)...)
+		list = Flatten(list, a, op)
 	}
-	return out
+	return list
 }
