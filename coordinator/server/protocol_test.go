@@ -450,6 +450,7 @@ func TestForwarded(t *testing.T) {
 		{map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "sql.example.com", "X-Forwarded-Port": "8443"}, "https://sql.example.com:8443"},
 		{map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "sql.example.com", "X-Forwarded-Port": "443"}, "https://sql.example.com"},
 		{map[string]string{"X-Forwarded-Proto": "javascript", "X-Forwarded-Host": "a/b", "X-Forwarded-Port": "1x"}, h.URL},
+		{map[string]string{"X-Forwarded-Port": "99999"}, h.URL}, {map[string]string{"X-Forwarded-Port": "0"}, h.URL}, {map[string]string{"X-Forwarded-Port": "-1"}, h.URL},
 	}
 	for _, c := range cases {
 		old := h.header.Clone()

@@ -5,7 +5,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/sql/types"
@@ -26,13 +28,13 @@ func (noUser) Error() string { return "Basic authentication or X-Trino-User must
 
 // sessionOf reads a statement's session from its headers.
 func sessionOf(r *http.Request) (coordinator.Session, error) {
-	get := func(name string) string { return strings.TrimSpace(r.Header.Get(headerPrefix + name)) }
+	get := func(name string) string { return latin(strings.TrimSpace(r.Header.Get(headerPrefix + name))) }
 	s := coordinator.Session{
 		User: userOf(r), Source: get("Source"),
 		Catalog: strings.ToLower(get("Catalog")), Schema: strings.ToLower(get("Schema")),
 		TimeZone: get("Time-Zone"), Language: get("Language"), ClientInfo: get("Client-Info"),
 		TraceToken: get("Trace-Token"), ClientTags: listOf(r, "Client-Tags"),
-		UserAgent: r.UserAgent(), RemoteAddress: remoteOf(r),
+		UserAgent: latin(r.UserAgent()), RemoteAddress: remoteOf(r),
 		Transaction: get("Transaction-Id"), Capabilities: listOf(r, "Client-Capabilities"),
 	}
 	if s.User == "" {
@@ -65,17 +67,30 @@ func sessionOf(r *http.Request) (coordinator.Session, error) {
 // whose password means nothing to a server without authentication.
 func userOf(r *http.Request) string {
 	if user := strings.TrimSpace(r.Header.Get(headerPrefix + "User")); user != "" {
-		return user
+		return latin(user)
 	}
 	user, _, _ := r.BasicAuth()
-	return user
+	return latin(user)
+}
+
+// latin returns a header's text: bytes that are not UTF-8 are ISO 8859-1, as
+// HTTP once had it.
+func latin(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	out := make([]rune, len(s))
+	for i := range len(s) {
+		out[i] = rune(s[i])
+	}
+	return string(out)
 }
 
 // listOf reads a header of values separated by commas, which may be repeated.
 func listOf(r *http.Request, name string) []string {
 	var out []string
 	for _, line := range r.Header.Values(headerPrefix + name) {
-		for item := range strings.SplitSeq(line, ",") {
+		for item := range strings.SplitSeq(latin(line), ",") {
 			if item = strings.TrimSpace(item); item != "" {
 				out = append(out, item)
 			}
@@ -99,7 +114,7 @@ func pairsOf(r *http.Request, name string, encodedNames bool) (map[string]string
 		if encodedNames && err == nil {
 			key, err = url.QueryUnescape(key)
 		}
-		if !ok || key == "" || err != nil {
+		if !ok || key == "" || err != nil || !utf8.ValidString(key) || !utf8.ValidString(value) {
 			return nil, &badHeader{fmt.Sprintf("Invalid %s%s header", headerPrefix, name)}
 		}
 		out[key] = value
@@ -110,7 +125,7 @@ func pairsOf(r *http.Request, name string, encodedNames bool) (map[string]string
 // remoteOf returns the client's address without its port.
 func remoteOf(r *http.Request) string {
 	if first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ","); strings.TrimSpace(first) != "" {
-		return strings.TrimSpace(first)
+		return latin(strings.TrimSpace(first))
 	}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		return host
@@ -161,12 +176,8 @@ func validHost(h string) bool {
 }
 
 func validPort(p string) bool {
-	for _, c := range p {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return len(p) <= 5
+	n, err := strconv.ParseUint(p, 10, 16)
+	return err == nil && n > 0
 }
 
 // announce writes what the client's session must change into the headers.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -35,6 +36,9 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	case err != nil:
 		plainError(w, http.StatusBadRequest, "The request ended early")
+		return
+	case !utf8.Valid(text):
+		plainError(w, http.StatusBadRequest, "SQL statement is not UTF-8")
 		return
 	case strings.TrimSpace(string(text)) == "":
 		plainError(w, http.StatusBadRequest, "SQL statement is empty")

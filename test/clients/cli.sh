@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Acceptance of the unmodified Trino CLI.
 #
-#   cli.sh CLI-JAR URL TPCH-FOLDER
+#   cli.sh CLI-JAR URL TPCH-FOLDER TPCH-CATALOG
 set -uo pipefail
-JAR=$1 URL=$2 TPCH=$3
+JAR=$1 URL=$2 TPCH=$3 DATA=$4
 failed=0
 
 # The property stops a warning about the missing terminal.
@@ -54,7 +54,7 @@ for i in $(seq -w 1 22); do
     { cat "$TPCH/q$i.sql"; echo ";"; echo "SELECT 'end of q$i';"; } >>"$scratch/all.sql"
     { tail -n +2 "$TPCH/answers/tiny/q$i.csv" | tr '|' '\t' | sed 's/\bNULL\b//g'; echo "end of q$i"; } >>"$scratch/want"
 done
-cli --schema tiny --catalog tpchstd --output-format TSV --file "$scratch/all.sql" >"$scratch/got" 2>"$scratch/errors"
+cli --schema tiny --catalog "$DATA" --output-format TSV --file "$scratch/all.sql" >"$scratch/got" 2>"$scratch/errors"
 for i in $(seq -w 1 22); do
     part() { awk -v n="$i" '$0 == "end of q" n {exit} /^end of q/ {buf=""; next} {buf = buf $0 "\n"} END {printf "%s", buf}' "$1"; }
     check "tpch q$i" "$(part "$scratch/want")" "$(grep -q "end of q$i" "$scratch/got" && part "$scratch/got" || head -3 "$scratch/errors")"

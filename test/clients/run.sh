@@ -1,99 +1,138 @@
 #!/usr/bin/env bash
-# Runs the acceptance checks of unmodified Trino clients against a server.
+# Unmodified Trino clients against Tutti, in both ways to run it: `tutti server`
+# (one process, TPC-H generated) and a coordinator with two workers that share
+# a lake of Parquet files with TPC-H.
 #
-#   test/clients/run.sh URL [--read-only] [CLIENT...]
+#   test/clients/run.sh [--record] [CLIENT...]
 #
-# URL is that of a server with the catalogs tpch, tpchstd (standard column
-# names and decimals) and, unless --read-only is given, memory. The clients are
-# jdbc-476 jdbc-484 cli python go node; without names all run. What they need is
-# installed into a cache folder (see test/ref/lib.sh); a tool that is missing
-# and cannot be installed is a failure. One line a check goes to standard
-# output, "N passed, N failed" at the end; the exit code is 0 only if all passed
-# and no client ended early.
+# Builds bin/tutti, starts the processes on loopback, runs against.sh with each
+# client on each deployment and prints a table; --record writes it into
+# docs/clients.md too. The exit code is 0 only if every check passed. Everything
+# has a time limit, and what was started is ended at the end.
+#
+# TUTTI_CLIENT_PORT     the first of six free ports   (default 19100)
+# TUTTI_CLIENT_SECONDS  limit for one client           (default 300)
 source "$(dirname "$0")/../ref/lib.sh"
 HERE=$(cd "$(dirname "$0")" && pwd)
-TPCH=$HERE/../tpch
-WORK=$CACHE/clients
+ROOT=$(cd "$HERE/../.." && pwd)
+PORT=${TUTTI_CLIENT_PORT:-19100}
+export TUTTI_CLIENT_SECONDS=${TUTTI_CLIENT_SECONDS:-300}
+RUN=$(mktemp -d "${TMPDIR:-/tmp}/tutti-clients.XXXXXX")
+PIDS=()
 
-URL=${1:?usage: run.sh URL [--read-only] [CLIENT...]}
-shift
-WRITES=1
-if [ "${1:-}" = --read-only ]; then WRITES=0; shift; fi
+RECORD=0
+if [ "${1:-}" = --record ]; then RECORD=1; shift; fi
 [ $# -gt 0 ] || set -- jdbc-476 jdbc-484 cli python go node
 
-jdbc() { # VERSION
-    need javac openjdk-17-jdk-headless
-    maven_get "io.trino:trino-jdbc:$1" "trino-jdbc-$1.jar"
-    mkdir -p "$WORK/java"
-    javac -d "$WORK/java" "$HERE"/java/*.java
-    java -Xmx512M -cp "$WORK/java:$CACHE/jars/trino-jdbc-$1.jar" JdbcChecks "jdbc-$1" "$URL" "$TPCH" "$WRITES"
+stop() {
+    local code=$? pid
+    for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${PIDS[@]}"; do
+        for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    if [ $code = 0 ]; then rm -rf "$RUN"; else echo "logs are in $RUN" >&2; fi
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+# run NAME ARGUMENT...: starts bin/tutti in the background.
+run() {
+    local name=$1; shift
+    "$ROOT/bin/tutti" "$@" --data-dir "$RUN/$name" >"$RUN/$name.log" 2>&1 </dev/null &
+    PIDS+=($!)
 }
 
-cli() {
-    need java openjdk-17-jre-headless
-    maven_get io.trino:trino-cli:476:jar:executable trino-cli-476.jar
-    "$HERE/cli.sh" "$CACHE/jars/trino-cli-476.jar" "$URL" "$TPCH"
+# ready URL: waits until the server takes statements.
+ready() {
+    for _ in $(seq 150); do
+        curl -fsS -m 2 -o /dev/null "$1/readyz" 2>/dev/null && return
+        sleep 0.2
+    done
+    tail -5 "$RUN"/*.log >&2
+    die "no server is ready at $1"
 }
 
-python() {
-    local packages="trino==0.340.0 sqlalchemy==2.1.9" venv=$WORK/python
-    if [ ! -f "$venv/.packages" ] || [ "$(cat "$venv/.packages")" != "$packages" ]; then
-        need python3 python3 python3-venv
-        python3 -m venv "$venv"
-        # shellcheck disable=SC2086
-        "$venv/bin/pip" install -q --cache-dir "$CACHE/pip" $packages >&2
-        echo "$packages" >"$venv/.packages"
-    fi
-    "$venv/bin/python" "$HERE/python/checks.py" "$URL" "$TPCH" "$WRITES"
+# workers URL COUNT: waits until so many workers have joined.
+workers() {
+    for _ in $(seq 150); do
+        [ "$(curl -fsS -m 2 "$1/v1/cluster" | grep -o '"activeWorkers":[0-9]*')" = "\"activeWorkers\":$2" ] && return
+        sleep 0.2
+    done
+    die "the workers do not join"
 }
 
-go_client() {
-    command -v go >/dev/null || die "go is missing"
-    (cd "$HERE/go" && go build -o "$WORK/go-checks" .)
-    "$WORK/go-checks" "$URL" "$TPCH" "$WRITES"
+one_process() {
+    run server server --http-listen "127.0.0.1:$PORT" --catalog-dir "$RUN/catalogs"
+    ready "http://127.0.0.1:$PORT"
 }
 
-node_client() {
-    need node nodejs npm
-    need npm npm
-    mkdir -p "$WORK/node"
-    cp "$HERE"/node/package.json "$HERE"/node/package-lock.json "$HERE"/node/checks.mjs "$WORK/node/"
-    (cd "$WORK/node" && npm ci --silent --ignore-scripts --no-audit --no-fund --cache "$CACHE/npm" >&2)
-    node "$WORK/node/checks.mjs" "$URL" "$TPCH" "$WRITES"
+cluster() {
+    local grpc=127.0.0.1:$((PORT + 2)) url=http://127.0.0.1:$((PORT + 1))
+    run coordinator coordinator --http-listen "${url#http://}" --grpc-listen "$grpc" --catalog-dir "$RUN/catalogs"
+    ready "$url"
+    run worker-1 worker --join "$grpc" --grpc-listen "127.0.0.1:$((PORT + 3))"
+    run worker-2 worker --join "$grpc" --grpc-listen "127.0.0.1:$((PORT + 4))"
+    workers "$url" 2
 }
 
-run_one() { # CLIENT
+# against CLIENT DEPLOYMENT ARGUMENT...: runs the checks of one client and
+# prints "CLIENT DEPLOYMENT PASSED FAILED SECONDS" into the results.
+against() {
+    local client=$1 deployment=$2 from=$SECONDS last; shift 2
+    echo "== $client, $deployment"
+    "$HERE/against.sh" "$@" "$client" 2>&1 | tee "$RUN/out" | grep -v '^ok ' || true
+    last=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$RUN/out" || echo "0 passed, 1 failed")
+    read -r passed _ failed _ <<<"$last"
+    echo "$client $deployment $passed $failed $((SECONDS - from))" >>"$RUN/results"
+}
+
+# cell CLIENT DEPLOYMENT: what happened, for the table.
+cell() {
+    awk -v c="$1" -v d="$2" '$1 == c && $2 == d {
+        printf $4 == 0 ? "%d of %d" : "**%d of %d**", $3, $3 + $4 }' "$RUN/results"
+}
+
+table() {
+    echo "| client | one process | coordinator and two workers |"
+    echo "| --- | --- | --- |"
+    local client
+    for client in "$@"; do echo "| $(title "$client") | $(cell "$client" server) | $(cell "$client" cluster) |"; done
+}
+
+# title CLIENT: its name and version.
+title() {
     case $1 in
-    jdbc-*) jdbc "${1#jdbc-}" ;;
-    go | node) "${1}_client" ;;
-    cli | python) "$1" ;;
-    *) die "unknown client $1" ;;
+    jdbc-*) echo "Trino JDBC driver ${1#jdbc-}" ;;
+    cli) echo "Trino CLI 476" ;;
+    python) echo "trino (Python) 0.340.0 with SQLAlchemy 2.1.9" ;;
+    go) echo "trino-go-client $(awk '$1 == "github.com/trinodb/trino-go-client" || $2 == "github.com/trinodb/trino-go-client" {print $NF}' "$HERE/go/go.mod" | head -1)" ;;
+    node) echo "trino-client (Node) $(sed -n 's/.*"trino-client": "\([^"]*\)".*/\1/p' "$HERE/node/package.json")" ;;
     esac
 }
 
-mkdir -p "$WORK"
-if [ "${TUTTI_ONE_CLIENT:-}" ]; then # called by itself, below
-    run_one "$TUTTI_ONE_CLIENT"
-    exit
-fi
+# record FILE: puts the table between the file's markers.
+record() {
+    local file=$ROOT/docs/clients.md
+    awk -v table="$(cat "$1")" '
+        /<!-- table -->/ {print; print table; inside = 1; next}
+        /<!-- end -->/ {inside = 0}
+        !inside {print}' "$file" >"$RUN/doc"
+    cat "$RUN/doc" >"$file"
+}
 
 need curl curl
-curl -fsS -m 10 -o /dev/null "$URL/v1/info" || die "no server answers at $URL"
-
-passed=0 failed=0
+make -s -C "$ROOT" build
+mkdir -p "$RUN/catalogs" "$RUN/lake"
+printf 'connector: tpch\ncolumn-naming: standard\ndouble-type-mapping: decimal\n' >"$RUN/catalogs/tpchstd.yaml"
+printf 'connector: lake\nwarehouse: %s\n' "$RUN/lake" >"$RUN/catalogs/lake.yaml"
+(cd "$ROOT" && go run ./bench/datagen --sf 0.01 --warehouse "$RUN/lake" --schema tiny >"$RUN/datagen.log") || die "no data: see $RUN/datagen.log"
+one_process
+cluster
 for client in "$@"; do
-    log=$(mktemp)
-    again=("$URL")
-    [ $WRITES = 1 ] || again+=(--read-only)
-    # A process of its own, so that a client that hangs can be ended with all it started.
-    TUTTI_ONE_CLIENT=$client timeout -k 10 "${TUTTI_CLIENT_SECONDS:-600}" "$0" "${again[@]}" 2>"$log.errors" | tee "$log" | grep -v '^done ' || true
-    passed=$((passed + $(grep -c '^ok ' "$log" || true)))
-    failed=$((failed + $(grep -c '^FAIL ' "$log" || true)))
-    if ! grep -q "^done $client\$" "$log"; then
-        failed=$((failed + 1))
-        echo "FAIL $client: it ended early: $(tail -5 "$log.errors" | tr '\n' ' ')"
-    fi
-    rm -f "$log" "$log.errors"
+    against "$client" server "http://127.0.0.1:$PORT"
+    against "$client" cluster "http://127.0.0.1:$((PORT + 1))" --read-only --tpch lake
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+table "$@" | tee "$RUN/table"
+[ $RECORD = 0 ] || record "$RUN/table"
+awk '{passed += $3; failed += $4; s += $5} END {printf "%d passed, %d failed in %d s\n", passed, failed, s; exit failed != 0}' "$RUN/results"

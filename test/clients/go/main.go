@@ -1,7 +1,8 @@
 // Command checks is the acceptance of the unmodified Go client of Trino.
 //
 // Arguments: server URL, folder of TPC-H queries, 1 if tables may be made in
-// the catalog memory.
+// the catalog memory, the catalog whose schema tiny has TPC-H under the
+// standard's names.
 package main
 
 import (
@@ -95,7 +96,7 @@ func rows(db *sql.DB, query string, args ...any) ([]string, error) {
 }
 
 func main() {
-	server, tpch, writes := os.Args[1], os.Args[2], os.Args[3] == "1"
+	server, tpch, writes, data := os.Args[1], os.Args[2], os.Args[3] == "1", os.Args[4]
 	db := open(server, "tpch", "tiny")
 	checkSelect(db)
 	checkTypes(db)
@@ -103,10 +104,11 @@ func main() {
 	checkErrors(db)
 	checkSession(server)
 	checkCancel(db)
+	checkLoad(server)
 	if writes {
 		checkWrites(open(server, "memory", "default"))
 	}
-	checkTPCH(open(server, "tpchstd", "tiny"), tpch)
+	checkTPCH(open(server, data, "tiny"), tpch)
 	fmt.Println("done " + name)
 	if failed > 0 {
 		os.Exit(1)

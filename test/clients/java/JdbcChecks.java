@@ -21,21 +21,24 @@ import java.util.Properties;
 
 /**
  * Acceptance of the unmodified Trino JDBC driver.
- * Arguments: name, server URL, folder of TPC-H queries, 1 if tables may be made in the catalog memory.
+ * Arguments: name, server URL, folder of TPC-H queries, 1 if tables may be made in the catalog memory,
+ * catalog whose schema tiny has TPC-H under the standard's names.
  */
 public final class JdbcChecks {
     private final Checks checks;
     private final String url;
     private final Path tpch;
+    private final String data;
 
-    private JdbcChecks(String name, String server, Path tpch) {
+    private JdbcChecks(String name, String server, Path tpch, String data) {
         this.checks = new Checks(name);
         this.url = server.replaceFirst("^http", "jdbc:trino").replaceFirst("^jdbc:trinos:", "jdbc:trino:");
         this.tpch = tpch;
+        this.data = data;
     }
 
     public static void main(String[] args) throws Exception {
-        JdbcChecks j = new JdbcChecks(args[0], args[1], Path.of(args[2]));
+        JdbcChecks j = new JdbcChecks(args[0], args[1], Path.of(args[2]), args[4]);
         j.metadata();
         j.metadataOfOtherObjects();
         j.types();
@@ -155,6 +158,11 @@ public final class JdbcChecks {
             Checks.that(seen.get(3).startsWith("totalprice double " + Types.DOUBLE + " 4 "), seen.get(3));
             Checks.that(seen.get(4).startsWith("orderdate date " + Types.DATE + " 5 "), seen.get(4));
             Checks.that(seen.get(8).startsWith("comment varchar(79) " + Types.VARCHAR + " 9 "), seen.get(8));
+        });
+        check("metadata: tables and columns of TPC-H", (c, s) -> {
+            Checks.equal(List.of("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"),
+                column(c.getMetaData().getTables(data, "tiny", null, new String[] {"TABLE"}), 3));
+            Checks.equal(List.of("r_regionkey", "r_name", "r_comment"), column(c.getMetaData().getColumns(data, "tiny", "region", null), 4));
         });
         check("metadata: columns by pattern", (c, s) -> {
             ResultSet rows = c.getMetaData().getColumns("tpchstd", "tiny", "li%", "%price");
@@ -569,7 +577,7 @@ public final class JdbcChecks {
                 List<String> want = Files.readAllLines(tpch.resolve("answers/tiny/" + name + ".csv"));
                 List<String> got = new ArrayList<>();
                 try (Connection c = connect(); Statement s = c.createStatement()) {
-                    s.execute("USE tpchstd.tiny");
+                    s.execute("USE " + data + ".tiny");
                     try (ResultSet rows = s.executeQuery(Files.readString(tpch.resolve(name + ".sql")))) {
                         int columns = rows.getMetaData().getColumnCount();
                         while (rows.next()) {
