@@ -164,6 +164,62 @@ func (fs *filterSet) beginGroup(r *Reader) (bool, error) {
 	return true, nil
 }
 
+// peek reads the dictionaries of a group's chunks alone, where a condition on
+// one column could exclude the group by them, and reports whether none does. It
+// is a wait for the store that is worth it only if it often says no.
+func (fs *filterSet) peek(r *Reader, g *Group) (bool, error) {
+	for i := range fs.parts {
+		p := &fs.parts[i]
+		if p.column < 0 {
+			continue
+		}
+		dict, err := r.peekDict(g, p.column)
+		if err != nil {
+			return false, err
+		}
+		if dict != nil && p.fill(r, dict) == nil && !p.table.any && !p.table.null {
+			return false, nil
+		}
+	}
+	for i := range fs.dynamic {
+		d := &fs.dynamic[i]
+		if d.filter == nil {
+			continue
+		}
+		dict, err := r.peekDict(g, d.column)
+		if err != nil || dict != nil && !d.fill(fs, dict) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// peekDict reads a chunk's dictionary if all values are in it and it is a small
+// part of the chunk; nil otherwise. The column must be between groups.
+func (r *Reader) peekDict(g *Group, column int) (*vector.Vector, error) {
+	s := &r.slots[column]
+	flat, ok := s.col.(*flatColumn)
+	if !ok {
+		return nil, nil
+	}
+	c := &g.Chunks[s.leaves[0]]
+	if !c.DictOnly || c.Values == 0 || c.DictLen == 0 || c.DictLen > min(c.Len/2, maxIndex) {
+		return nil, nil
+	}
+	b, err := r.small(r.asked, span{c.Off, c.DictLen})
+	if err != nil {
+		return nil, err
+	}
+	dict, err := flat.pages.startDict(c, b)
+	if err != nil {
+		return nil, inColumn(flat.pages.leaf.Path, err)
+	}
+	if dict == nil || dict.N > maxWholeDict {
+		return nil, nil
+	}
+	return dict, nil
+}
+
 // maxWholeDict is the largest dictionary that is looked at before a group's
 // rows are.
 const maxWholeDict = 1 << 16

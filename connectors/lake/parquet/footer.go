@@ -112,8 +112,8 @@ type Stats struct {
 	Nulls int64
 	// Distinct is the number of different values, -1 if unknown.
 	Distinct int64
-	// old says that Min and Max come from the deprecated fields, whose order
-	// is right for signed numbers only.
+	// old says that Min and Max come from the deprecated fields, or that the
+	// file does not define its order: then it is right for signed numbers only.
 	old bool
 }
 
@@ -147,7 +147,7 @@ func footerLen(tail []byte, size int64) (int64, error) {
 func parseFooter(b []byte, size int64) (*File, error) {
 	f := &File{Size: size}
 	var schema []element
-	encrypted := false
+	encrypted, ordered := false, false
 	t := &thrift{b: b}
 	t.structure(wireStruct, func(id int, wire byte) bool {
 		switch id {
@@ -165,6 +165,9 @@ func parseFooter(b []byte, size int64) (*File, error) {
 			}
 		case 6:
 			f.CreatedBy = string(t.binary(wire))
+		case 7:
+			ordered = true
+			return false
 		case 8:
 			encrypted = true
 			return false
@@ -182,7 +185,20 @@ func parseFooter(b []byte, size int64) (*File, error) {
 	if encrypted {
 		return nil, unsupported("Parquet files with encryption")
 	}
+	if !ordered {
+		f.distrust()
+	}
 	return f, f.check()
+}
+
+// distrust marks all statistics as of an order that is not known: a file that
+// does not say how its columns are ordered means it as before that was defined.
+func (f *File) distrust() {
+	for i := range f.Groups {
+		for k := range f.Groups[i].Chunks {
+			f.Groups[i].Chunks[k].Stats.old = true
+		}
+	}
 }
 
 // readGroup reads a RowGroup.

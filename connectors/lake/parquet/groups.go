@@ -54,8 +54,12 @@ func (r *Reader) beginGroup(i int) (bool, error) {
 		r.slots[k].started, r.slots[k].behind, r.slots[k].loaded = false, 0, false
 	}
 	r.batchRows = r.rowsFor(g)
-	r.fetchAhead(r.left - count(data.rows))
-	return r.filter.beginGroup(r)
+	used, err := r.filter.beginGroup(r)
+	if used {
+		r.fetchAhead(r.left - count(data.rows))
+	}
+	r.peek = !used // where one dictionary says no, the next may as well
+	return used, err
 }
 
 // rowsOf returns the rows of group i that are to be read, of which left at most
@@ -120,6 +124,11 @@ func (r *Reader) takeData(i int) (*groupData, error) {
 	rows, err := r.rowsOf(i, r.left)
 	if err != nil || len(rows) == 0 {
 		return nil, err
+	}
+	if r.peek {
+		if may, err := r.filter.peek(r, &r.cfg.File.Groups[i]); err != nil || !may {
+			return nil, err
+		}
 	}
 	return r.fetchGroup(&r.cfg.File.Groups[i], r.wantedLeaves(), rows)
 }

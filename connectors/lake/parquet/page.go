@@ -1,5 +1,7 @@
 package parquet
 
+import "hash/crc32"
+
 // pageHeader is a PageHeader, as far as it matters.
 type pageHeader struct {
 	kind         int
@@ -14,6 +16,8 @@ type pageHeader struct {
 	repLen       int
 	packed       bool // v2: the values are compressed
 	size         int  // bytes of the header itself
+	crc          uint32
+	checked      bool // crc is there
 }
 
 // readPageHeader parses the header at the start of b and checks it against
@@ -46,6 +50,8 @@ func parsePageHeader(b []byte) pageHeader {
 			h.uncompressed = t.count(wire)
 		case 3:
 			h.compressed = t.count(wire)
+		case 4:
+			h.crc, h.checked = uint32(t.integer(wire)), true
 		case 5:
 			t.structure(wire, func(id int, wire byte) bool { return h.dataField(t, id, wire) })
 		case 7:
@@ -109,6 +115,15 @@ func (h *pageHeader) v2Field(t *thrift, id int, wire byte) bool {
 		return false
 	}
 	return true
+}
+
+// verify compares the page as it is in the file with its checksum, if it has
+// one: Spark writes them.
+func (h *pageHeader) verify(raw []byte) error {
+	if h.checked && crc32.ChecksumIEEE(raw) != h.crc {
+		return corrupt("a page's checksum is not that of its %d bytes", len(raw))
+	}
+	return nil
 }
 
 // isData reports whether the page holds values of rows.

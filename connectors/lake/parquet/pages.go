@@ -110,8 +110,8 @@ func (p *pages) nextPage() error {
 		}
 		raw := p.data[h.size : h.size+h.compressed]
 		p.data = p.data[h.size+h.compressed:]
-		if h.uncompressed > maxPage || p.codec != Brotli && h.uncompressed/40000 > h.compressed+1<<10 {
-			return corrupt("a page of %d bytes is said to decompress to %d", h.compressed, h.uncompressed)
+		if err := p.checkSize(h); err != nil {
+			return err
 		}
 		switch {
 		case h.kind == pageDict:
@@ -133,6 +133,29 @@ func (p *pages) nextPage() error {
 			}
 		}
 	}
+}
+
+// checkSize refuses a page that cannot decompress to what its header says.
+func (p *pages) checkSize(h pageHeader) error {
+	if h.uncompressed > maxPage || p.codec != Brotli && h.uncompressed/40000 > h.compressed+1<<10 {
+		return corrupt("a page of %d bytes is said to decompress to %d", h.compressed, h.uncompressed)
+	}
+	return nil
+}
+
+// startDict begins a chunk of which only the first bytes were read, up to the
+// end of its dictionary, and decodes that; nil if there is none.
+func (p *pages) startDict(c *Chunk, data []byte) (*vector.Vector, error) {
+	p.start(c, nil)
+	h, err := readPageHeader(data)
+	if err != nil || h.kind != pageDict {
+		return nil, err
+	}
+	if err := p.checkSize(h); err != nil {
+		return nil, err
+	}
+	p.hasDict, p.dictHeader, p.dictRaw = true, h, data[h.size:h.size+h.compressed]
+	return p.dict, p.loadDict()
 }
 
 // nextPart begins the next part of the chunk. Values that were not read before
@@ -202,11 +225,12 @@ func (p *pages) open() error {
 		return nil
 	}
 	p.heapAt = -1
-	var err error
-	switch p.head.kind {
-	case pageDataV2:
+	err := p.head.verify(p.raw)
+	switch {
+	case err != nil:
+	case p.head.kind == pageDataV2:
 		err = p.openV2()
-	case pageGap:
+	case p.head.kind == pageGap:
 		err = corrupt("rows are wanted that are not in the page index")
 	default:
 		err = p.openV1()
@@ -306,6 +330,9 @@ func (p *pages) loadDict() error {
 	h := &p.dictHeader
 	if h.enc != encPlain && h.enc != encPlainDict {
 		return unsupported("a dictionary in encoding %d", h.enc)
+	}
+	if err := h.verify(p.dictRaw); err != nil {
+		return err
 	}
 	body := p.dictRaw
 	if p.codec != Uncompressed {

@@ -92,6 +92,7 @@ type Reader struct {
 	batchRows int64
 	asked     context.Context // of the current or last call of Next
 	pending   int             // rows of the last batch, not yet passed over
+	peek      bool            // look at a group's dictionaries before it is fetched
 	left      int64           // rows that are still wanted; -1: all
 	done      bool
 	failed    error

@@ -196,3 +196,13 @@ func checkPruning(t *testing.T, tf *testFile) {
 		}
 	}
 }
+
+// readFile returns a file of testdata.
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name+".parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

@@ -404,3 +404,22 @@ func show(v any) string {
 
 // testCodecs serves all tests: making decoders costs more than most tests.
 var testCodecs = NewCodecs()
+
+// newMaker returns a maker with a seed.
+func newMaker(seed uint64, nulls float64) *maker {
+	return &maker{r: rand.New(rand.NewPCG(seed, 77)), nulls: nulls, few: int(seed%3) * 9}
+}
+
+// makeOrdered is makeRecord whose first field, of integers, counts the rows.
+func makeOrdered(m *maker, n int, fields []arrow.Field) arrow.RecordBatch {
+	rb := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(fields, nil))
+	for i := range n {
+		rb.Field(0).(*array.Int64Builder).Append(int64(i))
+	}
+	for i, f := range fields[1:] {
+		for range n {
+			m.add(rb.Field(i+1), f.Nullable)
+		}
+	}
+	return rb.NewRecordBatch()
+}

@@ -227,6 +227,11 @@ with pq.ParquetWriter(os.path.join(HERE, "empty-groups.parquet"), same.schema) a
 record("empty-groups")
 
 
+for v in ["1.0", "2.0"]:
+    write(f"checksums-v{v[0]}", plain.select(["i32", "s", "f64", "bool"]).slice(0, 25), write_page_checksum=True, data_page_version=v,
+          compression="snappy" if v == "2.0" else "none", data_page_size=100, write_batch_size=8)
+
+
 class KMS(pe.KmsClient):
     def __init__(self, config):
         super().__init__()
