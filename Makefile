@@ -6,10 +6,14 @@ DEMO       := $(CACHE)/demo
 RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./client/...
 FUZZTIME   ?= 20s
 
-.PHONY: help build test test-all check bench bench-sf10 bench-micro fuzz gen demo demo-stop clean
+# Tools, by version. They are built into .cache/bin once and never go into go.mod.
+GOLANGCI   := $(CACHE)/bin/golangci-lint-v2.15.0
+BUF        := $(CACHE)/bin/buf-v1.59.0
+
+.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen fuzz gen demo demo-stop clean
 
 help: ## show this
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/tutti, one static binary
 	@mkdir -p bin
@@ -26,10 +30,15 @@ test-all: build ## the long forms: more cancels, longer fuzzing, unmodified clie
 	$(MAKE) fuzz FUZZTIME=2m
 	test/clients/run.sh
 
-check: ## formatting, vet, import lattice, short tests
-	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+check: lint check-gen ## what every change must pass: linters, generated code, vet, import lattice, short tests
 	go vet ./...
 	go test -short . ./internal/... ./sql/... ./planner/... ./exec/... ./coordinator/query/... ./coordinator/schedule/...
+
+lint: $(GOLANGCI) ## formatting and the linters of .golangci.yml
+	GOLANGCI_LINT_CACHE=$(CACHE)/lint $(GOLANGCI) run ./...
+
+fmt: $(GOLANGCI) ## format all Go code
+	GOLANGCI_LINT_CACHE=$(CACHE)/lint $(GOLANGCI) fmt ./...
 
 bench: build ## TPC-H side by side with other engines: SF=1 RUNS=5 ENGINES=all (see docs/performance.md)
 	@SF=$(SF) bench/compare/run.sh
@@ -45,8 +54,13 @@ fuzz: ## every fuzz target for FUZZTIME
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
-gen: ## Go code from the .proto files
-	cd $(CURDIR) && go run github.com/bufbuild/buf/cmd/buf@v1.57.2 generate
+gen: $(BUF) ## Go code from the .proto files
+	$(BUF) generate
+
+check-gen: $(BUF) ## the .proto files are sound and the Go code is theirs
+	$(BUF) lint
+	@rm -rf $(CACHE)/gen && $(BUF) generate -o $(CACHE)/gen
+	@diff -r --exclude='*.proto' $(CACHE)/gen/proto proto || { echo "proto is not what its .proto files say: run make gen"; exit 1; }
 
 demo: build ## a cluster with an S3 store, TPC-H at SF= (default 1) and its 22 queries; stays up
 	@SF=$(SF) DEMO=$(DEMO) CACHE=$(CACHE) bench/demo.sh start
@@ -56,3 +70,13 @@ demo-stop: ## end the demo's processes
 
 clean: ## remove what was built; data of the demo stays in .cache
 	rm -rf bin
+
+# $(call tool,PACKAGE) builds the tool whose name ends in -VERSION.
+tool = @echo "Building $(notdir $@), once …"; mkdir -p $(CACHE)/bin && tmp=$$(mktemp -d $(CACHE)/bin/build.XXXX) && \
+	GOBIN=$$tmp go install $(1)@$(lastword $(subst -v, v,$(notdir $@))) && mv $$tmp/* $@; code=$$?; rm -rf $$tmp; exit $$code
+
+$(GOLANGCI):
+	$(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+
+$(BUF):
+	$(call tool,github.com/bufbuild/buf/cmd/buf)

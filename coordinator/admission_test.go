@@ -35,7 +35,8 @@ func TestPlacesGoInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := a.line(a.ticket(), 0); !qerr.Is(err, qerr.QueryQueueFull) || !err.(*qerr.Error).Retryable {
+	var full *qerr.Error
+	if err := a.line(a.ticket(), 0); !errors.As(err, &full) || full.Code != qerr.QueryQueueFull || !full.Retryable {
 		t.Errorf("a fourth waiter got %v, want a retryable QUERY_QUEUE_FULL", err)
 	}
 	for i, want := range []int{0, 0, 1, 2, 3} {

@@ -157,7 +157,7 @@ func (s *source) Next(ctx context.Context) (*vector.Batch, error) {
 		return nil, s.failed
 	case b == nil:
 		s.done = true
-		s.closeAll()
+		_ = s.closeAll() // every row has been read
 	case s.left >= 0:
 		s.left = max(s.left-int64(b.Rows()), 0)
 	}

@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -215,7 +216,8 @@ type fetchFailure struct{ error }
 
 // ended returns why the fetch is over: the first failure, or the context's end.
 func (d *Fetched) ended() error {
-	if failure, ok := context.Cause(d.ctx).(fetchFailure); ok {
+	var failure fetchFailure
+	if errors.As(context.Cause(d.ctx), &failure) {
 		return failure.error
 	}
 	return ctxErr(d.ctx, nameOf(d.bucket.URL(), d.obj.Key))
@@ -402,7 +404,7 @@ func (d *Fetched) fetchPiece(g *fetchGroup, piece int) error {
 	n, err := d.bucket.GetRange(d.ctx, d.obj.Key, d.obj.ETag, g.Off+from, g.buf[from:to:to])
 	d.requests.Add(1)
 	d.bytes.Add(int64(n))
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errTooShort(d.bucket, d.obj, g.Off+from+int64(n))
 	}
 	return err

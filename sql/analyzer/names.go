@@ -130,4 +130,6 @@ func (a *Analyzer) schemaExists(catalog, schema string, pos qerr.Pos) error {
 
 // SuggestSchema returns "; did you mean '…'?" for the schema of a catalog
 // whose name comes nearest, or nothing.
-func (a *Analyzer) SuggestSchema(catalog, schema string) string { return a.suggest(schema, catalog, "") }
+func (a *Analyzer) SuggestSchema(catalog, schema string) string {
+	return a.suggest(schema, catalog, "")
+}
