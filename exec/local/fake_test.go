@@ -39,6 +39,8 @@ type fakeTables struct {
 	form      optest.Form
 	// onOpen, if set, is called for each split that is opened.
 	onOpen func(scan *connectors.Scan, env *connectors.Env) error
+	// pulled, if set, is called before each batch.
+	pulled func() error
 }
 
 func (c *fakeTables) Connector(context.Context, string) (connectors.Connector, error) { return c, nil }
@@ -84,7 +86,9 @@ func (c *fakeTables) Open(_ context.Context, scan *connectors.Scan, split connec
 		}
 		part.Rows = append(part.Rows, out)
 	}
-	return &fakeSource{Source: optest.NewSource(env.Account, part, c.form), rows: int64(len(part.Rows))}, nil
+	s := optest.NewSource(env.Account, part, c.form)
+	s.Pulled = c.pulled
+	return &fakeSource{Source: s, rows: int64(len(part.Rows))}, nil
 }
 
 type fakeSource struct {

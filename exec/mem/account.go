@@ -49,6 +49,11 @@ type Reclaimer interface {
 // Account counts the bytes in use by one owner and all below it. It is safe
 // for concurrent use.
 type Account struct {
+	// Refuse, if set, is asked before n bytes are accounted here, and refuses
+	// them by returning true. It is for tests that refuse the n-th request, and
+	// called by any goroutine. Set it before the first use.
+	Refuse func(n int64) bool
+
 	name   string
 	parent *Account
 	pool   *Pool
@@ -104,6 +109,9 @@ func (a *Account) Grow(n int64) error {
 // take adds n to this account alone, asking its reclaimers once if its limit
 // stands in the way.
 func (a *Account) take(n int64) error {
+	if a.Refuse != nil && a.Refuse(n) {
+		return &LimitError{Account: a.name, Limit: a.limit, Used: a.Used(), Wanted: n}
+	}
 	used := a.used.Add(n)
 	if a.limit > 0 && used > a.limit {
 		a.used.Add(-n)

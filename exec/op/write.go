@@ -46,13 +46,15 @@ func (w *Write) Next(ctx context.Context) (*vector.Batch, error) {
 		return nil, nil
 	}
 	w.ended = true
+	// Room for the count is made first: nothing may fail after the commit.
+	if _, err := w.count.Extend(1); err != nil {
+		return nil, err
+	}
 	n, err := w.write(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("write %s.%s.%s: %w", w.spec.Catalog, w.spec.Schema, w.spec.Table, err)
 	}
-	if err := vector.Append(w.count, n); err != nil {
-		return nil, err
-	}
+	vector.Fill[int64](w.count)[0] = n
 	w.out = vector.Batch{N: 1, Cols: []*vector.Vector{w.count.Vector()}}
 	return &w.out, nil
 }

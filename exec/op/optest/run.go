@@ -17,7 +17,21 @@ type Case struct {
 	Form    Form
 	// Inputs are sources of the tables, in order.
 	Inputs []exec.Operator
+	// Pulled, if set, is called before each batch of an input.
+	Pulled func() error
 	tables []Table
+	feed   *mem.Account // of the inputs' memory; nil: Account
+}
+
+// source returns a source of a table in the case's form.
+func (c *Case) source(t Table) *Source {
+	account := c.feed
+	if account == nil {
+		account = c.Account
+	}
+	s := NewSource(account, t, c.Form)
+	s.Pulled = c.Pulled
+	return s
 }
 
 // Split returns n sources that share input i's rows between them, as the
@@ -29,7 +43,7 @@ func (c *Case) Split(i, n int) []exec.Operator {
 		for r := k; r < len(c.tables[i].Rows); r += n {
 			part.Rows = append(part.Rows, c.tables[i].Rows[r])
 		}
-		out[k] = NewSource(c.Account, part, c.Form)
+		out[k] = c.source(part)
 	}
 	return out
 }
@@ -75,7 +89,7 @@ func each(t *testing.T, tables []Table, build func(c *Case) exec.Operator, check
 		t.Run(f.Name, func(t *testing.T) {
 			c := &Case{T: t, Account: NewAccount(t), Form: f, tables: tables}
 			for _, tab := range tables {
-				c.Inputs = append(c.Inputs, NewSource(c.Account, tab, f))
+				c.Inputs = append(c.Inputs, c.source(tab))
 			}
 			o := build(c)
 			got, err := Drain(o)

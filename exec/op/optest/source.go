@@ -6,6 +6,7 @@ import (
 
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // Form is one way to cut and encode an input.
@@ -19,21 +20,26 @@ type Form struct {
 	// Encoding is the columns' encoding; Const applies to the batches whose
 	// rows happen to be equal, which BatchRows 1 makes all of them.
 	Encoding vector.Encoding
+	// Sparse dictionaries have entries that no row refers to, and to which null
+	// rows do, that hold junk: nobody may look at them.
+	Sparse bool
 }
 
 // Forms are those that every operator must agree on.
 func Forms() []Form {
 	return []Form{
-		{"flat", vector.DefaultRows, false, vector.Flat},
-		{"flat 1", 1, false, vector.Flat},
-		{"flat 3 selected", 3, true, vector.Flat},
-		{"flat selected", 4000, true, vector.Flat},
-		{"dict 7", 7, false, vector.Dict},
-		{"dict selected", 1000, true, vector.Dict},
-		{"const 1", 1, false, vector.Const},
-		{"const 1 selected", 1, true, vector.Const},
-		{"lazy 3", 3, false, vector.Lazy},
-		{"lazy selected", 5000, true, vector.Lazy},
+		{Name: "flat", BatchRows: vector.DefaultRows},
+		{Name: "flat 1", BatchRows: 1},
+		{Name: "flat 3 selected", BatchRows: 3, Decoys: true},
+		{Name: "flat selected", BatchRows: 4000, Decoys: true},
+		{Name: "dict 7", BatchRows: 7, Encoding: vector.Dict},
+		{Name: "dict selected", BatchRows: 1000, Decoys: true, Encoding: vector.Dict},
+		{Name: "sparse dict 5 selected", BatchRows: 5, Decoys: true, Encoding: vector.Dict, Sparse: true},
+		{Name: "sparse dict", BatchRows: 2000, Encoding: vector.Dict, Sparse: true},
+		{Name: "const 1", BatchRows: 1, Encoding: vector.Const},
+		{Name: "const 1 selected", BatchRows: 1, Decoys: true, Encoding: vector.Const},
+		{Name: "lazy 3", BatchRows: 3, Encoding: vector.Lazy},
+		{Name: "lazy selected", BatchRows: 5000, Decoys: true, Encoding: vector.Lazy},
 	}
 }
 
@@ -52,6 +58,8 @@ type Source struct {
 	// Fail, if set, is returned by Next after FailAfter batches.
 	Fail      error
 	FailAfter int
+	// Pulled, if set, is called by each Next, which returns its error.
+	Pulled func() error
 }
 
 // NewSource returns a source of the table's rows in the given form.
@@ -71,6 +79,11 @@ func (s *Source) Next(ctx context.Context) (*vector.Batch, error) {
 	s.Pulls++
 	if s.Fail != nil && s.Pulls > s.FailAfter {
 		return nil, s.Fail
+	}
+	if s.Pulled != nil {
+		if err := s.Pulled(); err != nil {
+			return nil, err
+		}
 	}
 	n := min(s.form.BatchRows, len(s.table.Rows)-s.at)
 	if n <= 0 || s.closed {
@@ -114,6 +127,8 @@ func (s *Source) column(rows Rows, k int, sel []int32) (*vector.Vector, error) {
 		values[i] = r[k]
 	}
 	switch enc := s.form.Encoding; {
+	case enc == vector.Dict && s.form.Sparse && s.table.Types[k].Physical() != types.PhysNull:
+		return s.sparse(values, k)
 	case enc == vector.Dict && !s.table.Types[k].IsNested():
 		return s.dict(values, k)
 	case enc == vector.Const && allSame(values):
@@ -151,7 +166,53 @@ func (s *Source) flat(values []any, k int) (*vector.Vector, error) {
 			return nil, err
 		}
 	}
-	return b.Vector(), nil
+	v := b.Vector()
+	spoil(v)
+	return v, nil
+}
+
+// spoil puts junk where v's nulls are: views that point nowhere, numbers that
+// overflow. The value of a null row means nothing.
+func spoil(v *vector.Vector) {
+	w := v.Type.Physical().Width()
+	for i := range v.N {
+		if w > 0 && v.IsNull(i) {
+			junk(v.Data[i*w : (i+1)*w])
+		}
+	}
+}
+
+// junk fills b with what released memory holds.
+func junk(b []byte) {
+	for i := range b {
+		b[i] = 0xDB
+	}
+}
+
+// sparse makes a dictionary of which every second entry is junk; null rows
+// refer to such.
+func (s *Source) sparse(values []any, k int) (*vector.Vector, error) {
+	base := make([]any, 2*len(values)+1)
+	out := &vector.Vector{Type: s.table.Types[k], Enc: vector.Dict, N: len(values), Sparse: true}
+	for i, x := range values {
+		at := 2*(len(values)-i) - 1 // backwards: an index is never by chance the row
+		base[at] = x
+		if x == nil {
+			if out.Valid == nil {
+				out.Valid = vector.NewBitmap(len(values))
+			}
+			out.Valid.Clear(i)
+		}
+		out.Idx = append(out.Idx, int32(at))
+	}
+	v, err := s.flat(base, k) // its nulls are the junk
+	if err != nil {
+		return nil, err
+	}
+	d := *v
+	d.Valid = nil
+	out.Base = &d
+	return out, nil
 }
 
 // dict makes a dictionary of the distinct values in reverse, so that an index
