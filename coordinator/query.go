@@ -116,6 +116,8 @@ func (q *activeQuery) finish(err error) {
 	now := q.c.deps.Clock.Now()
 	q.snapshot(now)
 	q.rows = nil
+	// The history would keep each client's statements 200 times over.
+	q.req.Session.Prepared, q.info.Session.Prepared = nil, nil
 	q.info.Ended, q.info.State = now, Finished
 	if err != nil {
 		q.info.State, q.info.Error = Failed, qerr.From(err)
