@@ -6,10 +6,10 @@ import (
 	"errors"
 	"hash/fnv"
 	"iter"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/connectors/objstore"
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -38,35 +38,50 @@ type file struct {
 	values []*string // of the partition columns; nil for null
 }
 
-// maxListings bounds the listings that a Lake remembers. A query looks its
-// own up within moments of planning.
-const maxListings = 256
+const (
+	// maxListings bounds the listings that a Lake remembers, and maxListed the
+	// files in all of them. A query looks its own up within moments of planning;
+	// the newest is kept whatever its size.
+	maxListings = 256
+	maxListed   = 1 << 18
+)
 
 // listingCache remembers recent listings by id, and by place for catalogs
 // that allow stale ones. The Lake's lock guards it.
 type listingCache struct {
 	byID    map[string]*listing
 	byPlace map[string]*listing
-	order   []string // ids, oldest first
+	order   []remembered // oldest first, each id once
+	files   int
 }
+
+// remembered is a listing and the place it was last made of.
+type remembered struct{ id, place string }
 
 func (c *listingCache) add(place string, ls *listing) {
 	if c.byID == nil {
 		c.byID, c.byPlace = map[string]*listing{}, map[string]*listing{}
 	}
-	if c.byID[ls.id] == nil {
-		c.order = append(c.order, ls.id)
+	if i := slices.IndexFunc(c.order, func(r remembered) bool { return r.id == ls.id }); i >= 0 {
+		c.remove(i)
 	}
-	c.byID[ls.id] = ls
-	c.byPlace[place] = ls
-	for len(c.order) > maxListings {
-		delete(c.byID, c.order[0])
-		c.order = c.order[1:]
+	c.order = append(c.order, remembered{ls.id, place})
+	c.byID[ls.id], c.byPlace[place] = ls, ls
+	c.files += len(ls.files)
+	for len(c.order) > maxListings || c.files > maxListed && len(c.order) > 1 {
+		c.remove(0)
 	}
-	for p, old := range c.byPlace {
-		if len(c.byPlace) > maxListings && old != ls {
-			delete(c.byPlace, p)
-		}
+}
+
+// remove forgets entry i.
+func (c *listingCache) remove(i int) {
+	r := c.order[i]
+	c.order = slices.Delete(c.order, i, i+1)
+	ls := c.byID[r.id]
+	c.files -= len(ls.files)
+	delete(c.byID, r.id)
+	if c.byPlace[r.place] == ls {
+		delete(c.byPlace, r.place)
 	}
 }
 
@@ -220,6 +235,9 @@ func (l *Lake) list(objects iter.Seq2[objstore.ObjectInfo, error], b objstore.Bu
 	if len(ls.files) == 0 {
 		return nil, nil
 	}
+	if err := l.confine(ls); err != nil {
+		return nil, err
+	}
 	_, _ = hash.Write([]byte(ls.root))
 	ls.id = hex.EncodeToString(hash.Sum(nil))
 	ls.inferKinds()
@@ -241,10 +259,7 @@ func partitions(path string) (keys []string, values []*string, err error) {
 		if !ok || key == "" {
 			continue
 		}
-		if key, err = url.PathUnescape(key); err != nil {
-			return nil, nil, err
-		}
-		key = strings.ToLower(key)
+		key = strings.ToLower(unescape(key))
 		if slices.Contains(keys, key) {
 			return nil, nil, qerr.New(qerr.LakeInvalidStructure, "the partition key %q appears twice", key)
 		}
@@ -253,11 +268,33 @@ func partitions(path string) (keys []string, values []*string, err error) {
 			values = append(values, nil)
 			continue
 		}
-		if value, err = url.PathUnescape(value); err != nil {
-			return nil, nil, err
-		}
+		value = unescape(value)
 		values = append(values, &value)
 	}
+}
+
+// unescape resolves %XX as Hive writes it in folder names. A "%" that begins no
+// such pair stands for itself, for writers that escape nothing, and so does a
+// name that would not be UTF-8.
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return strings.ToValidUTF8(s, "\ufffd")
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				out = append(out, c[0])
+				i += 2
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	if !utf8.Valid(out) {
+		return strings.ToValidUTF8(s, "\ufffd")
+	}
+	return string(out)
 }
 
 // inferKinds gives each partition column a type: bigint if all values are

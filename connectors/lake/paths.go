@@ -3,6 +3,8 @@ package lake
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/tuttidb/tutti/connectors"
@@ -39,6 +41,9 @@ func (l *Lake) listPath(ctx context.Context, path string) (*listing, error) {
 		return ls, nil
 	}
 	ls, err := l.listPattern(ctx, loc)
+	if err == nil && ls == nil {
+		err = l.emptyFile(ctx, loc)
+	}
 	if err != nil && !(loc.Scheme == objstore.SchemeFile && errors.Is(err, objstore.ErrNoBucket)) {
 		return nil, err
 	}
@@ -67,6 +72,19 @@ func (l *Lake) listPattern(ctx context.Context, loc objstore.Location) (*listing
 		pattern += "/" // no such file: perhaps a folder of an object store
 	}
 	return l.list(listAll(ctx, b, pattern), b, pattern, func(rel string) bool { return isParquet(rel) && notHidden(rel) })
+}
+
+// emptyFile returns an error if a location names a file without bytes, which
+// listings leave out.
+func (l *Lake) emptyFile(ctx context.Context, loc objstore.Location) error {
+	b, key, err := l.opener.OpenGlob(ctx, loc)
+	if err != nil || key == "" || objstore.HasMeta(key) || strings.HasSuffix(key, "/") {
+		return err
+	}
+	if o, err := b.Stat(ctx, key); err == nil && o.Size == 0 {
+		return qerr.New(qerr.LakeBadData, "%s/%s: not a Parquet file: it is empty", b.URL(), key)
+	}
+	return nil
 }
 
 // literalFolder returns the folders of a pattern before its first wildcard.
@@ -106,4 +124,68 @@ func (l *Lake) allow(loc objstore.Location, path string) error {
 		}
 	}
 	return qerr.New(qerr.PermissionDenied, "Access Denied: '%s' is outside of the catalog's warehouse; its setting allow-paths can name further locations", path)
+}
+
+// confine refuses files of a local folder that links lead to out of what may be
+// read: who can make a link in the warehouse need not be who may read what the
+// server can.
+func (l *Lake) confine(ls *listing) error {
+	loc, err := objstore.ParseLocation(ls.root)
+	if err != nil || l.cfg.AllowAll || loc.Scheme != objstore.SchemeFile {
+		return err
+	}
+	roots := l.realRoots()
+	folders := map[string]bool{} // whether they lie within the roots
+	for i := range ls.files {
+		path := filepath.Join(loc.Path, filepath.FromSlash(ls.files[i].Key))
+		dir := filepath.Dir(path)
+		inside, known := folders[dir]
+		if !known {
+			inside = within(dir, roots)
+			folders[dir] = inside
+		}
+		if fi, err := os.Lstat(path); err == nil && fi.Mode()&os.ModeSymlink != 0 {
+			inside = within(path, roots)
+		}
+		if !inside {
+			return qerr.New(qerr.PermissionDenied, "Access Denied: a link leads from '%s/%s' out of the catalog's warehouse; its setting allow-paths can name further locations", ls.root, ls.files[i].Key)
+		}
+	}
+	return nil
+}
+
+// realRoots returns the local folders that may be read, links resolved.
+func (l *Lake) realRoots() (roots []string) {
+	locs := l.allowed
+	if l.cfg.Warehouse != "" {
+		locs = append([]objstore.Location{l.warehouse}, locs...)
+	}
+	for _, loc := range locs {
+		if loc.Scheme != objstore.SchemeFile {
+			continue
+		}
+		abs, err := filepath.Abs(loc.Path)
+		if err != nil {
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			roots = append(roots, real)
+		}
+	}
+	return roots
+}
+
+// within reports whether a path, links resolved, is one of the roots or below
+// it. What is gone meanwhile is for its reader to report.
+func within(path string, roots []string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return true
+	}
+	for _, root := range roots {
+		if rel, err := filepath.Rel(root, real); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
 }

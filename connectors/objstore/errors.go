@@ -52,6 +52,9 @@ func (e *storeError) Unwrap() []error {
 // cause may be nil.
 func fail(kind error, name string, cause error, format string, args ...any) *qerr.Error {
 	e := &storeError{kind: kind, text: fmt.Sprintf(format, args...), err: cause}
+	if errors.Is(cause, io.EOF) {
+		e.err = nil // a broken connection must not look like an object's end
+	}
 	out := qerr.Wrap(codeOf(kind), e, "%s", name)
 	if errors.Is(kind, ErrChanged) || errors.Is(kind, ErrUnavailable) {
 		return out.WithRetry()

@@ -171,7 +171,7 @@ func (m *Mem) Delete(ctx context.Context, key string) (err error) {
 
 // notEOF drops io.EOF, which is an answer and no failure.
 func notEOF(err error) error {
-	if errors.Is(err, io.EOF) {
+	if isEnd(err) {
 		return nil
 	}
 	return err

@@ -113,7 +113,7 @@ func (c *client) retry(ctx context.Context, cl call, attempt func(context.Contex
 	for total := 1; ; total++ {
 		c.cfg.Metrics.sent(total > 1)
 		moved, err := attempt(ctx)
-		if err == nil || errors.Is(err, io.EOF) {
+		if err == nil || isEnd(err) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -136,6 +136,12 @@ func (c *client) retry(ctx context.Context, cl call, attempt func(context.Contex
 			return ctxErr(ctx, cl.name)
 		}
 	}
+}
+
+// isEnd reports whether an attempt found the object's end. An io.EOF within
+// another error is none: that is a connection which broke.
+func isEnd(err error) bool {
+	return err == io.EOF //nolint:errorlint // see above
 }
 
 // sleep waits and reports whether ctx is still alive.

@@ -463,3 +463,19 @@ func TestOpener(t *testing.T) {
 		t.Errorf("bad settings: %v", err)
 	}
 }
+
+// TestS3BrokenIsNoEnd: a store that hangs up instead of answering is not an
+// object that ends there.
+func TestS3BrokenIsNoEnd(t *testing.T) {
+	srv := newFakeS3(t, "bucket")
+	b := srv.bucket(t, "bucket")
+	info := put(t, b, "k", noise(1, 1000))
+	srv.always(func(int, *http.Request) answer {
+		return func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
+	})
+	n, err := b.GetRange(t.Context(), "k", info.ETag, 0, make([]byte, 1000))
+	if n != 0 || errors.Is(err, io.EOF) {
+		t.Errorf("GetRange = %d, %v, which is the end of an object", n, err)
+	}
+	wantErr(t, err, objstore.ErrUnavailable, qerr.LakeFilesystemError, true, "s3://bucket/k: the object store failed")
+}

@@ -101,7 +101,7 @@ func (w *stallWatch) stop() {
 
 // explain returns the stall that caused err, if one did.
 func (w *stallWatch) explain(err error) error {
-	if err == nil || errors.Is(err, io.EOF) {
+	if err == nil || isEnd(err) {
 		return err
 	}
 	var s *stallError
