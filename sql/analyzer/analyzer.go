@@ -27,6 +27,8 @@ type Analyzer struct {
 	wanted     map[int]types.Type
 	params     map[*expr.Const]int
 	zone       sessionZone
+	// relations and depth count towards the limits of limits.go.
+	relations, depth int
 }
 
 type fileTable struct {

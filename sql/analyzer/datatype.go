@@ -29,7 +29,11 @@ func (a *Analyzer) dataType(t ast.DataType) (types.Type, error) {
 		}
 		return types.Of(types.IntervalDay), nil
 	case *ast.RowType:
-		return a.rowType(t)
+		row, err := a.rowType(t)
+		if err != nil {
+			return row, err
+		}
+		return row, checkDepth(row, t.Pos())
 	case *ast.GenericType:
 		return a.genericType(t)
 	}
@@ -88,7 +92,11 @@ func (a *Analyzer) genericType(t *ast.GenericType) (types.Type, error) {
 	case "varchar", "char":
 		return stringType(t, name)
 	case "array", "map":
-		return a.nestedType(t, name)
+		nested, err := a.nestedType(t, name)
+		if err != nil {
+			return nested, err
+		}
+		return nested, checkDepth(nested, t.Pos())
 	}
 	return types.Type{}, unknownType(t)
 }

@@ -230,7 +230,8 @@ func (b *binder) row(e *ast.Row) (expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rowOf(items, nil), nil
+	row := rowOf(items, nil)
+	return row, checkDepth(row.Type(), e.Pos())
 }
 
 func rowOf(items []expr.Expr, names []string) expr.Expr {
@@ -242,7 +243,11 @@ func (b *binder) array(e *ast.Array) (expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.call(e.Pos(), function.OpArray, items...)
+	list, err := b.call(e.Pos(), function.OpArray, items...)
+	if err != nil {
+		return nil, err
+	}
+	return list, checkDepth(list.Type(), e.Pos())
 }
 
 func (b *binder) unary(e *ast.Unary) (expr.Expr, error) {

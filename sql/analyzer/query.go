@@ -24,6 +24,10 @@ type body struct {
 // query binds a query within outer's columns (nil at the top) and the common
 // table expressions of env.
 func (a *Analyzer) query(q *ast.Query, outer *scope, env *withEnv) (*boundQuery, error) {
+	if err := a.enterQuery(q.Pos()); err != nil {
+		return nil, err
+	}
+	defer a.leaveQuery()
 	env, err := a.with(q.With, outer, env)
 	if err != nil {
 		return nil, err

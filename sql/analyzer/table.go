@@ -69,6 +69,9 @@ func (a *Analyzer) table(t *ast.Table, env *withEnv) (Relation, []field, error) 
 			return a.reference(e, t)
 		}
 	}
+	if err := a.countRelation(t.Pos()); err != nil {
+		return nil, nil, err
+	}
 	n, err := a.qualify(t.Name, t.Pos())
 	if err != nil {
 		return nil, nil, err
