@@ -198,6 +198,7 @@ class Trino(Server):
     def start(self):
         home = trino.Home(self.settings.trino, self.settings.trino_java, self.folder)
         home.check()
+        home.forget_tables()
         for port in range(self.port, self.port + 1 + self.workers):
             require_free(port)
         heap = trino.heaps(self.workers)

@@ -141,6 +141,16 @@ class TrinoConfiguration(Folder):
                 self.assertIn("-Xmx1000M", command)
                 self.assertIn("-Dnode.bind-ip=127.0.0.1", command)
 
+    def test_tables_of_an_earlier_run_are_forgotten(self):
+        home = trino.Home("/opt/trino", "/opt/java", self.folder)
+        home.command("single", 0, 8000, 1000)
+        (self.folder / "metastore" / "sf1").mkdir()
+        home.forget_tables()
+        home.command("single", 0, 8000, 1000)
+        self.assertEqual(list((self.folder / "metastore").iterdir()), [])
+        home.forget_tables()
+        home.forget_tables()  # there is none
+
     def test_tables(self):
         statements = list(trino.setup_statements("/data", "sf0_1"))
         self.assertEqual(len(statements), 1 + 2 * 8)

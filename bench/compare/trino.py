@@ -5,6 +5,7 @@ defaults but for the heap, the query memory and the local file system. Catalog
 `hive` reads the Parquet files in place as external tables.
 """
 
+import shutil
 from pathlib import Path
 
 import machine
@@ -64,6 +65,13 @@ class Home:
         if not (self.server / "lib").is_dir() or not (self.server / "plugin" / "hive").is_dir():
             raise StartError("the Trino server with its hive plugin could not be installed")
 
+    def forget_tables(self):
+        """Removes the metastore of an earlier run: its tables may lie elsewhere."""
+        shutil.rmtree(self._metastore(), ignore_errors=True)
+
+    def _metastore(self):
+        return (self.folder / "metastore").resolve()
+
     def node_folder(self, i):
         return self.folder / f"node-{i}"
 
@@ -72,7 +80,7 @@ class Home:
         etc, data = self.node_folder(i) / "etc", self.node_folder(i) / "data"
         (etc / "catalog").mkdir(parents=True, exist_ok=True)
         data.mkdir(exist_ok=True)
-        metastore = (self.folder / "metastore").resolve()
+        metastore = self._metastore()
         metastore.mkdir(parents=True, exist_ok=True)
         query = heap * 6 // 10
         config = [
