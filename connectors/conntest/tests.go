@@ -306,18 +306,32 @@ func (s *subject) statistics(t *testing.T) {
 		t.Fatalf("statistics of %d columns, not %d", len(got.Columns), len(scan.Columns))
 	}
 	for i, c := range got.Columns {
-		s.columnStatistics(t, i, scan.Columns[i].Name, c)
+		s.columnStatistics(t, i, scan.Columns[i].Name, scan.Columns[i].Type, c)
 	}
 }
 
-func (s *subject) columnStatistics(t *testing.T, i int, name string, c connectors.ColumnStats) {
+// asNumber returns a value as statistics have it, if it is a number there.
+func asNumber(v any, t types.Type) (float64, bool) {
+	switch v := v.(type) {
+	case int64:
+		if t.Kind == types.Decimal {
+			return float64(v) / float64(types.Pow10Int64(t.S)), true
+		}
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+func (s *subject) columnStatistics(t *testing.T, i int, name string, typ types.Type, c connectors.ColumnStats) {
 	n, nulls := float64(len(s.rows)), 0.0
 	for _, r := range s.rows {
 		if r[i] == nil {
 			nulls++
 		}
-		if x, ok := r[i].(int64); ok && (c.Min > float64(x) || c.Max < float64(x)) {
-			t.Errorf("column %q: %d lies outside of the bounds %v to %v", name, x, c.Min, c.Max)
+		if x, ok := asNumber(r[i], typ); ok && (c.Min > x || c.Max < x) {
+			t.Errorf("column %q: %v lies outside of the bounds %v to %v", name, x, c.Min, c.Max)
 			return
 		}
 	}

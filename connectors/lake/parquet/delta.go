@@ -103,7 +103,7 @@ func (d *delta) refill() error {
 		}
 	default:
 		for i := range d.buf[:n] {
-			v += step + int64(packed64(d.packed, d.packedAt+i, d.width))
+			v += step + int64(loadBits(d.packed, (d.packedAt+i)*int(d.width), int(d.width)))
 			d.buf[i] = v
 		}
 	}
@@ -156,27 +156,4 @@ func (d *delta) skip(n int) error {
 		n -= k
 	}
 	return nil
-}
-
-// packed64 returns value i of packed bits, up to 64 wide.
-func packed64(b []byte, i int, width uint) uint64 {
-	bit := uint(i) * width
-	var w uint64
-	b = b[bit>>3:]
-	off := bit & 7
-	if len(b) >= 9 {
-		w = binary.LittleEndian.Uint64(b) >> off
-		if off > 0 {
-			w |= uint64(b[8]) << (64 - off)
-		}
-	} else {
-		for k, c := range b {
-			if shift := 8*k - int(off); shift >= 0 {
-				w |= uint64(c) << shift
-			} else {
-				w |= uint64(c) >> -shift
-			}
-		}
-	}
-	return w & lowBits(int(width))
 }

@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"unsafe"
 
@@ -76,23 +77,8 @@ func (h *hybrid) advance(k int) {
 	h.at += k
 }
 
-// read fills dst.
-func (h *hybrid) read(dst []int32) error {
-	for len(dst) > 0 {
-		k, err := h.take(len(dst))
-		if err != nil {
-			return err
-		}
-		if h.rle {
-			fill(dst[:k], int32(h.value))
-		} else {
-			unpackRun(dst[:k], h.run, h.at, h.width)
-		}
-		h.advance(k)
-		dst = dst[k:]
-	}
-	return nil
-}
+// read fills dst with values of fewer than 31 bits.
+func (h *hybrid) read(dst []int32) error { return h.readIndices(dst, math.MaxInt32) }
 
 // skip passes over n values.
 func (h *hybrid) skip(n int) error {
@@ -212,17 +198,7 @@ func pairs(x []int32) []uint64 {
 
 // packed returns value i of packed bits.
 func packed(b []byte, i int, width uint) uint32 {
-	bit := uint(i) * width
-	b = b[bit>>3:]
-	var word uint64
-	if len(b) >= 8 {
-		word = binary.LittleEndian.Uint64(b)
-	} else {
-		for k, c := range b {
-			word |= uint64(c) << (8 * k)
-		}
-	}
-	return uint32(word >> (bit & 7) & (1<<width - 1))
+	return uint32(loadBits(b, i*int(width), int(width)))
 }
 
 // bitmap decodes n one-bit values to bits at.. of dst, whose earlier bits
