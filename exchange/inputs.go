@@ -50,6 +50,9 @@ type InputsConfig struct {
 	// which has no other place for them. Whoever sets it must know what to do
 	// when the attempt is lost after all.
 	FeedWhenFull bool
+	// Read, if set, is told of each committed attempt that was received whole.
+	// It must not block.
+	Read func(plan.TaskID)
 	// Merge makes one sorted operator of sorted ones. It owns them, also when
 	// it fails.
 	Merge func(node *plan.RemoteSource, streams []exec.Operator, account *mem.Account) (exec.Operator, error)

@@ -85,6 +85,14 @@ func (s *stream) name(src *pb.Source) {
 	if s.state == ended && s.err != nil {
 		s.state, s.err = idle, nil
 	}
+	s.tellRead()
+}
+
+// tellRead tells whoever asked for it that the committed output is all here.
+func (s *stream) tellRead() {
+	if read := s.r.in.cfg.Read; read != nil && s.committed && s.finished() && !s.gone && s.check() == nil {
+		read(s.id)
+	}
 }
 
 func (s *stream) sameTask(o *stream) bool { return o.id.Stage == s.id.Stage && o.id.Task == s.id.Task }
@@ -136,6 +144,7 @@ func (s *stream) finish(err error) {
 		s.eager = false
 		r.eager--
 	}
+	s.tellRead()
 	if r.err == nil {
 		if s.err != nil && s.committed && !s.gone {
 			r.fail(s.err)

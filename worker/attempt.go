@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -36,15 +37,21 @@ type attempt struct {
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when nothing of it runs
 
+	change atomic.Int64 // counts what watchers must hear of at once
+	// Upstream outputs that are here as a whole. Their lock is a leaf: inputs
+	// tell of them under locks that update takes after mu.
+	readMu   sync.Mutex
+	consumed []*pb.TaskId
+
 	mu       sync.Mutex
 	state    pb.TaskState
 	version  int64 // of what status reports
-	change   int64 // counts what watchers must hear of at once
 	failure  *pb.Failure
 	end      *pb.End
 	began    time.Time
 	finished time.Time
 	waits    bool    // the output waits for its reader
+	cpu      int64   // once it has ended
 	number   int64   // of the last update
 	returned []int64 // by that update
 }
@@ -62,8 +69,12 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	a.splits = newSplitQueue(m.drivers(req), a.news)
 	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
+	var read func(plan.TaskID)
+	if req.StreamOutput {
+		read = a.read
+	}
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
-		Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
+		Read: read, Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
 		BatchRows: int(req.GetSettings().GetBatchRows()), Merge: m.d.Merge, Log: m.d.Log,
 	})
 	a.output, err = m.d.Store.NewOutput(exchange.OutputConfig{
@@ -114,6 +125,7 @@ func (a *attempt) start() {
 	a.mu.Lock()
 	a.began = a.m.d.Clock.Now()
 	a.mu.Unlock()
+	a.m.cpu.add(a, a.task.Stats.CPUNanos.Load)
 	a.enter(pb.TaskState_TASK_STATE_RUNNING)
 	go func() {
 		defer close(a.done)
@@ -172,8 +184,9 @@ func (a *attempt) conclude(end *pb.End, err error) {
 			a.task.Log.Info("task failed", "cause", f.Cause.String(), "code", f.Name, "error", err)
 		}
 	}
+	cpu := a.m.cpu.remove(a)
 	a.mu.Lock()
-	a.end, a.failure = end, f
+	a.end, a.failure, a.cpu = end, f, cpu
 	a.finished = a.m.d.Clock.Now()
 	a.mu.Unlock()
 	a.enter(state)
@@ -190,10 +203,23 @@ func (a *attempt) enter(s pb.TaskState) {
 
 // news tells watchers that something changed that they must hear of.
 func (a *attempt) news() {
-	a.mu.Lock()
-	a.change++
-	a.mu.Unlock()
+	a.change.Add(1)
 	a.q.changed()
+}
+
+// read notes that an upstream output is here as a whole.
+func (a *attempt) read(id plan.TaskID) {
+	a.readMu.Lock()
+	a.consumed = append(a.consumed, exchange.TaskToProto(id))
+	a.readMu.Unlock()
+	a.news()
+}
+
+// consumedSince returns the upstream outputs read after the first n.
+func (a *attempt) consumedSince(n int) []*pb.TaskId {
+	a.readMu.Lock()
+	defer a.readMu.Unlock()
+	return a.consumed[n:len(a.consumed):len(a.consumed)]
 }
 
 // outputWaits notes whether the output waits for its reader.
@@ -207,9 +233,10 @@ func (a *attempt) outputWaits(waits bool) {
 // changes returns a number that grows with what watchers must hear of, and
 // whether the attempt has ended.
 func (a *attempt) changes() (n int64, over bool) {
+	n = a.change.Load() // before the state: what comes between is told again
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.change, a.state >= pb.TaskState_TASK_STATE_FINISHED
+	return n, a.state >= pb.TaskState_TASK_STATE_FINISHED
 }
 
 // ended reports whether the state is final.
@@ -261,7 +288,7 @@ func (a *attempt) status() *pb.TaskStatus {
 	done := int(a.task.Stats.SplitsDone.Load())
 	rows, bytes := a.output.Figures()
 	st := &pb.TaskStatus{
-		Task: exchange.TaskToProto(a.id), CpuNanos: a.task.Stats.CPUNanos.Load(),
+		Task: exchange.TaskToProto(a.id), CpuNanos: a.m.cpu.of(a),
 		MemoryUsed: a.account.Used(), MemoryPeak: a.account.Peak(),
 		QueuedSplits: int32(queued), RunningSplits: int32(max(started-done, 0)), DoneSplits: int32(done),
 		OutputBytes: bytes, OutputRows: rows,
@@ -273,6 +300,7 @@ func (a *attempt) status() *pb.TaskStatus {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.version++
+	st.CpuNanos = max(st.CpuNanos, a.cpu)
 	st.Version, st.State, st.Failure, st.End, st.OutputWaits = a.version, a.state, a.failure, a.end, a.waits
 	switch {
 	case a.began.IsZero():

@@ -65,7 +65,8 @@ type ManagerDeps struct {
 // of the control plane; their errors are gRPC statuses. It is safe for
 // concurrent use.
 type Manager struct {
-	d ManagerDeps
+	d   ManagerDeps
+	cpu *cpuMeter
 
 	mu       sync.Mutex
 	epoch    uint64
@@ -82,7 +83,7 @@ func NewManager(d ManagerDeps) *Manager {
 		d.FilterPatience = defaultPatience
 	}
 	d.Threads = max(d.Threads, 1)
-	return &Manager{d: d, queries: map[plan.QueryID]*query{}, ended: map[plan.QueryID]int32{}}
+	return &Manager{d: d, cpu: newCPUMeter(cpuNanos), queries: map[plan.QueryID]*query{}, ended: map[plan.QueryID]int32{}}
 }
 
 // drivers is the number of drivers that a task gets.

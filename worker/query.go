@@ -147,9 +147,10 @@ func (q *query) watch(ctx context.Context, emit func(*pb.WatchTasksResponse) err
 
 // sight is what a watcher has heard of an attempt.
 type sight struct {
-	known   bool
-	change  int64
-	filters int
+	known  bool
+	change int64
+	// filters and consumed count those that were reported.
+	filters, consumed int
 }
 
 // report returns the statuses of attempts that have changed, or, when due,
@@ -164,7 +165,8 @@ func (q *query) report(seen map[*attempt]sight, due bool) *pb.WatchTasksResponse
 		}
 		st := a.status()
 		st.Filters = a.dynamic.published()[last.filters:]
-		seen[a] = sight{known: true, change: change, filters: last.filters + len(st.Filters)}
+		st.Consumed = a.consumedSince(last.consumed)
+		seen[a] = sight{known: true, change: change, filters: last.filters + len(st.Filters), consumed: last.consumed + len(st.Consumed)}
 		msg.Tasks = append(msg.Tasks, st)
 	}
 	return msg

@@ -124,6 +124,9 @@ func statusFromProto(m *pb.TaskStatus) (query.Status, error) {
 			st.End.Partitions = append(st.End.Partitions, query.PartitionEnd{Frames: p.Frames, Rows: p.Rows, Bytes: p.Bytes})
 		}
 	}
+	for _, id := range m.Consumed {
+		st.Consumed = append(st.Consumed, exchange.TaskFromProto(id))
+	}
 	for _, o := range m.Operators {
 		st.Operators = append(st.Operators, figuresFromProto(o))
 	}

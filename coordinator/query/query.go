@@ -90,6 +90,8 @@ type Task struct {
 	ToldComplete map[plan.FragmentID]bool
 	// ToldFilters are the dynamic filters it has, or knows not to wait for.
 	ToldFilters map[plan.DynamicID]bool
+	// Read says that its only reader, a root task that streams, has all of it.
+	Read bool
 	// Released says that its output was given up because nobody needs it again.
 	Released bool
 }
@@ -156,6 +158,11 @@ func (r *Run) Report(st Status) bool {
 	}
 	t.Status = st
 	t.Started = max(t.Started, st.RunningSplits+st.DoneSplits)
+	for _, id := range st.Consumed {
+		if src := r.Task(id); src != nil && slices.Equal(r.Stages[id.Stage.Fragment].Consumers, []plan.FragmentID{t.ID.Stage.Fragment}) {
+			src.Read = true
+		}
+	}
 	switch st.State {
 	case Finished:
 		if err := t.commit(st.End, r.outputs(t)); err != nil {
@@ -215,16 +222,14 @@ func (r *Run) OutputWaits() bool {
 }
 
 // Releasable returns the tasks whose outputs nobody will read again, each
-// once: all readers are committed, and a run has no second attempt that could
+// once: all readers are committed, or the only one has read it, and a run has no second attempt that could
 // read once more (the loss of a committed output is the loss of the run). The
 // root's reader is the client.
 func (r *Run) Releasable() (out []*Task) {
 	for _, s := range r.Stages {
-		if len(s.Consumers) == 0 || !s.Done() || slices.ContainsFunc(s.Consumers, func(c plan.FragmentID) bool { return !r.Stages[c].Done() }) {
-			continue
-		}
+		over := len(s.Consumers) > 0 && s.Done() && !slices.ContainsFunc(s.Consumers, func(c plan.FragmentID) bool { return !r.Stages[c].Done() })
 		for _, t := range s.Tasks {
-			if !t.Released {
+			if !t.Released && (over || t.Read) {
 				t.Released = true
 				out = append(out, t)
 			}

@@ -108,5 +108,8 @@ type Status struct {
 	OutputBytes, OutputRows                 int64
 	// OutputWaits says that a streamed output waits for its reader.
 	OutputWaits bool
-	Filters     []FilterPart
+	// Consumed are upstream attempts that a task with a streamed output has read
+	// to the end.
+	Consumed []plan.TaskID
+	Filters  []FilterPart
 }

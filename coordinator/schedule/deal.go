@@ -13,14 +13,18 @@ import (
 // for a task is what is lost with a node and what consumers wait for.
 const (
 	// aheadSplits and aheadBytes are how far a task's splits go beyond those it
-	// has started, a thread: two splits, or more where they are small.
-	aheadSplits = 2
+	// has started, a thread: a few splits, or more where they are small. A worker
+	// asks for more when it has less than one a thread.
+	aheadSplits = 4
 	aheadBytes  = 16 << 20
 	// lotSplits and lotBytes are the size of a task, a thread: whichever is
 	// more, but no more than maxLot splits.
 	lotSplits = 16
 	lotBytes  = 64 << 20
 	maxLot    = 1024
+	// unreadLimit is how many bytes of rows on their way to the client may wait
+	// for the root task before scans get no new splits.
+	unreadLimit = 128 << 20
 	// unknownBytes is the size of a split that does not say.
 	unknownBytes = 8 << 20
 	// tasksPerNode is how many tasks of one scan stage a node has at a time:
@@ -40,6 +44,7 @@ type dealer struct {
 	r     *query.Run
 	s     *query.Stage
 	nodes []Node
+	flows bool // see flows
 	seats []seat
 }
 
@@ -48,6 +53,9 @@ type seat struct {
 	node Node
 	task *query.Task // nil: a new one is to be made
 	full bool
+	// grown is how much of a full lot the task gets, in sixteenths: the first
+	// tasks of a stage whose rows go straight to the client are small.
+	grown int
 	// Of the task: what it has had, and what of it is not started.
 	splits, unstarted int
 	bytes, waiting    int64
@@ -65,12 +73,45 @@ func deal(r *query.Run, s *query.Stage, nodes []Node) []Action {
 	if waiting == 0 && !listed || waiting > 0 && r.OutputWaits() && len(s.Tasks) > 0 {
 		return nil
 	}
-	d := &dealer{r: r, s: s, nodes: nodes}
+	d := &dealer{r: r, s: s, nodes: nodes, flows: flows(r, s)}
+	if waiting > 0 && d.flows && unread(s) >= unreadLimit {
+		return d.closeAll() // what they have can be read when they are committed
+	}
 	if waiting > 0 {
 		d.seat()
 		d.rounds()
 	}
 	return d.actions(listed)
+}
+
+// flows reports whether a stage's rows go to the client as they come: nothing
+// on their way collects them.
+func flows(r *query.Run, s *query.Stage) bool {
+	return slices.Equal(s.Consumers, []plan.FragmentID{0}) && passes(s.Fragment.Root) && passes(r.Stages[0].Fragment.Root)
+}
+
+// unread is how many bytes of a stage's output the root has still to read.
+func unread(s *query.Stage) (n int64) {
+	for _, t := range s.Tasks {
+		if !t.Read {
+			n += t.Status.OutputBytes
+		}
+	}
+	return n
+}
+
+func passes(root plan.Node) bool {
+	flows := true
+	plan.Walk(root, func(n plan.Node) bool {
+		switch n := n.(type) {
+		case *plan.Aggregate, *plan.Sort, *plan.TopN:
+			flows = false
+		case *plan.RemoteSource:
+			flows = flows && n.OrderBy == nil
+		}
+		return flows
+	})
+	return flows
 }
 
 // sortHome puts new splits into the queues of the nodes whose caches may hold
@@ -97,9 +138,13 @@ func sortHome(scan *query.Scan, nodes []Node) {
 // if there is room for it.
 func (d *dealer) seat() {
 	for _, n := range d.nodes {
-		st, busy, idle := seat{node: n}, 0, true
+		st, busy, idle, made := seat{node: n, grown: lotSplits}, 0, true, 0
 		for _, t := range d.s.Tasks {
-			if t.Node != n.ID || t.Status.State.Done() {
+			if t.Node != n.ID {
+				continue
+			}
+			made++
+			if t.Status.State.Done() {
 				continue
 			}
 			busy++
@@ -107,6 +152,12 @@ func (d *dealer) seat() {
 			if t.Open {
 				st.task = t
 			}
+		}
+		if st.task != nil {
+			made--
+		}
+		if d.flows {
+			st.grown = min(1<<min(made, 8), lotSplits)
 		}
 		switch {
 		case st.task != nil:
@@ -138,7 +189,7 @@ func (s *seat) wants() bool {
 
 func (s *seat) lotIsFull() bool {
 	threads := max(s.node.Threads, 1)
-	return s.splits >= maxLot || s.splits >= lotSplits*threads && s.bytes >= lotBytes*int64(threads)
+	return s.splits >= maxLot || s.splits >= s.grown*threads && s.bytes >= lotBytes/lotSplits*int64(s.grown*threads)
 }
 
 func (s *seat) give(sp query.Split) {

@@ -1856,7 +1856,10 @@ type TaskStatus struct {
 	OutputRows    int64                  `protobuf:"varint,16,opt,name=output_rows,json=outputRows,proto3" json:"output_rows,omitempty"`
 	Filters       []*DynamicFilter       `protobuf:"bytes,17,rep,name=filters,proto3" json:"filters,omitempty"` // parts that this task built
 	// output_waits says that a streamed output waits for its reader.
-	OutputWaits   bool `protobuf:"varint,18,opt,name=output_waits,json=outputWaits,proto3" json:"output_waits,omitempty"`
+	OutputWaits bool `protobuf:"varint,18,opt,name=output_waits,json=outputWaits,proto3" json:"output_waits,omitempty"`
+	// consumed lists upstream attempts whose output a task with a streamed output
+	// has read to the end, each once.
+	Consumed      []*TaskId `protobuf:"bytes,19,rep,name=consumed,proto3" json:"consumed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2015,6 +2018,13 @@ func (x *TaskStatus) GetOutputWaits() bool {
 		return x.OutputWaits
 	}
 	return false
+}
+
+func (x *TaskStatus) GetConsumed() []*TaskId {
+	if x != nil {
+		return x.Consumed
+	}
+	return nil
 }
 
 // End is the message that a commit is judged by (rule 1).
@@ -2786,7 +2796,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"@\n" +
 	"\x12WatchTasksResponse\x12*\n" +
-	"\x05tasks\x18\x01 \x03(\v2\x14.tutti.v1.TaskStatusR\x05tasks\"\xa6\x05\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x14.tutti.v1.TaskStatusR\x05tasks\"\xd4\x05\n" +
 	"\n" +
 	"TaskStatus\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x18\n" +
@@ -2812,7 +2822,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\voutput_rows\x18\x10 \x01(\x03R\n" +
 	"outputRows\x121\n" +
 	"\afilters\x18\x11 \x03(\v2\x17.tutti.v1.DynamicFilterR\afilters\x12!\n" +
-	"\foutput_waits\x18\x12 \x01(\bR\voutputWaits\"U\n" +
+	"\foutput_waits\x18\x12 \x01(\bR\voutputWaits\x12,\n" +
+	"\bconsumed\x18\x13 \x03(\v2\x10.tutti.v1.TaskIdR\bconsumed\"U\n" +
 	"\x03End\x12\x16\n" +
 	"\x06splits\x18\x01 \x03(\x03R\x06splits\x126\n" +
 	"\n" +
@@ -2977,28 +2988,29 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	25, // 26: tutti.v1.TaskStatus.end:type_name -> tutti.v1.End
 	28, // 27: tutti.v1.TaskStatus.operators:type_name -> tutti.v1.OperatorStats
 	19, // 28: tutti.v1.TaskStatus.filters:type_name -> tutti.v1.DynamicFilter
-	26, // 29: tutti.v1.End.partitions:type_name -> tutti.v1.PartitionEnd
-	1,  // 30: tutti.v1.Failure.cause:type_name -> tutti.v1.Failure.Cause
-	2,  // 31: tutti.v1.Failure.lost:type_name -> tutti.v1.TaskId
-	2,  // 32: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
-	2,  // 33: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
-	3,  // 34: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
-	15, // 35: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
-	20, // 36: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
-	22, // 37: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
-	29, // 38: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
-	31, // 39: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
-	6,  // 40: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
-	16, // 41: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
-	21, // 42: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
-	23, // 43: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
-	30, // 44: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
-	32, // 45: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
-	40, // [40:46] is the sub-list for method output_type
-	34, // [34:40] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	2,  // 29: tutti.v1.TaskStatus.consumed:type_name -> tutti.v1.TaskId
+	26, // 30: tutti.v1.End.partitions:type_name -> tutti.v1.PartitionEnd
+	1,  // 31: tutti.v1.Failure.cause:type_name -> tutti.v1.Failure.Cause
+	2,  // 32: tutti.v1.Failure.lost:type_name -> tutti.v1.TaskId
+	2,  // 33: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
+	2,  // 34: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
+	3,  // 35: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
+	15, // 36: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
+	20, // 37: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
+	22, // 38: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
+	29, // 39: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
+	31, // 40: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
+	6,  // 41: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
+	16, // 42: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
+	21, // 43: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
+	23, // 44: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
+	30, // 45: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
+	32, // 46: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
+	41, // [41:47] is the sub-list for method output_type
+	35, // [35:41] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_control_proto_init() }
