@@ -93,7 +93,7 @@ func (n *argNode) eval(r *run, sel []int32) (*vector.Vector, error) {
 func (c *compiler) safeNested(cast *callNode, arg node, to types.Type) node {
 	held := &argNode{arg: arg}
 	cast.args[0] = held
-	return &safeCastNode{held: held, try: &tryNode{c: c, arg: cast, typ: to, slot: c.slot()}}
+	return &safeCastNode{held: held, try: &tryNode{c: c, arg: cast, typ: to, slot: c.slot(), m: merge{deep: c.slot()}}}
 }
 
 type safeCastNode struct {

@@ -41,7 +41,7 @@ func (c *compiler) form(f *expr.Form, sc *scope) (node, error) {
 		return &isNullNode{p: nullPred{arg: n, null: true}, slot: c.slot()}, err
 	case expr.Try:
 		n, err := c.node(f.Args[0], newScope(nil))
-		return &tryNode{c: c, arg: n, typ: f.Typ, slot: c.slot()}, err
+		return &tryNode{c: c, arg: n, typ: f.Typ, slot: c.slot(), m: merge{deep: c.slot()}}, err
 	case expr.Row:
 		args, err := c.nodes(f.Args, sc)
 		if err != nil {

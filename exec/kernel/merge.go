@@ -17,8 +17,8 @@ type merge struct {
 	// part a row comes from (0: null).
 	pick  []int16
 	parts []*vector.Vector
-	// deep copies for parts that do not outlive the next one
-	kept []*vector.Builder
+	// deep holds copies of parts that do not outlive the next one; copy needs it.
+	deep *slot
 }
 
 func (m *merge) begin(s *slot, t types.Type, n int) {
@@ -30,6 +30,9 @@ func (m *merge) begin(s *slot, t types.Type, n int) {
 		}
 		m.pick = m.pick[:n]
 		clear(m.pick)
+		if m.deep != nil {
+			m.deep.build(t)
+		}
 		return
 	}
 	m.err = s.begin(t, n)
@@ -120,42 +123,43 @@ func (m *merge) nulls(v *vector.Vector, rows []int32) {
 	}
 }
 
-// copy is add for a vector that does not outlive the call.
+// copy is add for a vector that does not outlive the call. The rows of one
+// copy come after those of the one before.
 func (m *merge) copy(v *vector.Vector, rows []int32) error {
-	if !typeIsBytes(m.typ) && !m.typ.IsNested() {
+	switch {
+	case m.typ.IsNested():
+		return m.copyNested(v, rows)
+	case !typeIsBytes(m.typ):
 		return m.add(v, rows)
-	}
-	if m.err != nil {
+	case m.err != nil:
 		return m.err
 	}
-	if typeIsBytes(m.typ) {
-		for _, i := range rows {
-			if v.IsNull(int(i)) {
-				m.slot.setNull(int(i))
-			} else if err := m.slot.putBytes(int(i), v.Bytes(int(i))); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	s := &slot{account: m.slot.account, last: -1}
-	b := s.build(m.typ)
-	m.kept = append(m.kept, b)
-	var one [1]int32
-	for i, next := 0, 0; i < v.N; i++ {
-		var err error
-		if next < len(rows) && int(rows[next]) == i {
-			next++
-			one[0] = int32(i)
-			err = appendRow(b, v, one[:])
-		} else {
-			err = b.AppendNull()
-		}
-		if err != nil {
+	for _, i := range rows {
+		if v.IsNull(int(i)) {
+			m.slot.setNull(int(i))
+		} else if err := m.slot.putBytes(int(i), v.Bytes(int(i))); err != nil {
 			return err
 		}
 	}
-	return m.add(b.Vector(), rows)
+	return nil
+}
+
+// copyNested appends the rows at their places to the copies so far.
+func (m *merge) copyNested(v *vector.Vector, rows []int32) error {
+	b := m.deep.builder
+	var one [1]int32
+	for _, i := range rows {
+		for b.Len() < int(i) {
+			if err := b.AppendNull(); err != nil {
+				return err
+			}
+		}
+		one[0] = i
+		if err := appendRow(b, v, one[:]); err != nil {
+			return err
+		}
+	}
+	return m.add(b.Vector(), rows) // the same vector each time, which grows
 }
 
 // null makes rows null.
@@ -187,10 +191,6 @@ func (m *merge) finish() (*vector.Vector, error) {
 			return nil, err
 		}
 	}
-	for _, k := range m.kept {
-		k.Release()
-	}
-	m.kept = m.kept[:0]
 	return b.Vector(), nil
 }
 
