@@ -105,6 +105,9 @@ func sortColumns(keys []plan.SortKey) []plan.Column {
 func pruneScan(n *plan.Scan, need columnSet) plan.Node {
 	c := *n
 	c.FilterOnly = nil
+	for _, d := range n.Dynamic {
+		need = need.with(plan.Column{ID: d.Column})
+	}
 	if n.Predicate != nil {
 		above := need
 		need = need.withExpr(n.Predicate)

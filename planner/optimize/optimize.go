@@ -43,6 +43,9 @@ type Options struct {
 	// ShareRows is the number of rows that equal subplans must read to be
 	// computed once; 0: a default.
 	ShareRows float64
+	// EagerRows is the number of rows that a join's side must have to be grouped
+	// before the join; 0: a default.
+	EagerRows float64
 }
 
 // Optimizer is what the rules share while they work on one query.

@@ -6,6 +6,7 @@ import (
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
 	"github.com/tuttidb/tutti/sql/function"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // pushJoin distributes conjuncts from above a join, and the join's own
@@ -217,7 +218,7 @@ func mayFail(e expr.Expr) bool {
 	expr.Walk(e, func(e expr.Expr) bool {
 		switch e := e.(type) {
 		case *expr.Cast:
-			fails = fails || !e.Safe
+			fails = fails || !e.Safe && (e.Typ.Kind == types.Timestamp || !widens(e.Arg.Type(), e.Typ))
 		case *expr.Call:
 			fails = fails || !harmless[e.Fn.Name]
 		}

@@ -36,8 +36,8 @@ func TestEquivalence(t *testing.T) {
 			full++
 		}
 		for _, opts := range []optimize.Options{
-			{ReorderJoins: true, DynamicFilters: true, Tasks: 1, ShareRows: 1},
-			{ReorderJoins: true, DynamicFilters: true, Tasks: 4, Distribution: "PARTITIONED", ShareRows: 1},
+			{ReorderJoins: true, DynamicFilters: true, Tasks: 1, ShareRows: 1, EagerRows: 1},
+			{ReorderJoins: true, DynamicFilters: true, Tasks: 4, Distribution: "PARTITIONED", ShareRows: 1, EagerRows: 1},
 			{Tasks: 4, Distribution: "BROADCAST"},
 		} {
 			got, err := b.answer(t, n, &opts, opts.Tasks == 1)
@@ -204,6 +204,15 @@ func (g *generator) query() string {
 		}
 	case g.chance(20):
 		sql = "SELECT DISTINCT " + x + ", " + y + " FROM " + from
+	case g.chance(40): // aggregates of one table, which may be grouped before it is joined
+		of := g.pick(names...)
+		keys := x + ", " + y
+		sql = "SELECT " + keys + ", count(*), count(" + of + ".b), max(" + of + ".c), sum(cast(" + of + ".a AS integer)), bool_or(" + of + ".b > 3) FROM " + from
+		group = " GROUP BY 1, 2"
+	case g.chance(40): // keys of which some may determine others
+		keys := x + ", " + y + ", " + g.pick(names...) + ".c, " + g.column(names) + " + 1"
+		sql = "SELECT " + keys + ", count(*), count(DISTINCT " + g.column(names) + ") FROM " + from
+		group = " GROUP BY 1, 2, 3, 4"
 	}
 	if len(where) > 0 {
 		sql += " WHERE " + strings.Join(where, " AND ")
