@@ -112,16 +112,12 @@ func (a *Account) take(n int64) error {
 	if a.Refuse != nil && a.Refuse(n) {
 		return &LimitError{Account: a.name, Limit: a.limit, Used: a.Used(), Wanted: n}
 	}
-	used := a.used.Add(n)
-	if a.limit > 0 && used > a.limit {
-		a.used.Add(-n)
-		if a.reclaim(used-a.limit) == 0 {
-			return &LimitError{Account: a.name, Limit: a.limit, Used: used - n, Wanted: n}
-		}
-		if used = a.used.Add(n); used > a.limit {
-			a.used.Add(-n)
-			return &LimitError{Account: a.name, Limit: a.limit, Used: used - n, Wanted: n}
-		}
+	used, ok := a.add(n)
+	if !ok && a.reclaim(used+n-a.limit) > 0 {
+		used, ok = a.add(n)
+	}
+	if !ok {
+		return &LimitError{Account: a.name, Limit: a.limit, Used: used, Wanted: n}
 	}
 	for peak := a.peak.Load(); used > peak; peak = a.peak.Load() {
 		if a.peak.CompareAndSwap(peak, used) {
@@ -129,6 +125,24 @@ func (a *Account) take(n int64) error {
 		}
 	}
 	return nil
+}
+
+// add adds n if the limit has room for it and returns what is in use then. What
+// does not fit is never added, not even for a moment: it would be in the way
+// of others' requests that do fit.
+func (a *Account) add(n int64) (used int64, ok bool) {
+	if a.limit <= 0 {
+		return a.used.Add(n), true
+	}
+	for {
+		used = a.used.Load()
+		if used+n > a.limit {
+			return used, false
+		}
+		if a.used.CompareAndSwap(used, used+n) {
+			return used + n, true
+		}
+	}
 }
 
 func (a *Account) reclaim(want int64) int64 {
