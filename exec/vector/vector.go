@@ -54,7 +54,9 @@ const (
 
 // Vector is one column of a batch. Which fields matter depends on Enc. Code
 // outside the kernels reads rows through the accessors (IsNull, Bytes, …) or
-// asks for a decoded form with Unify.
+// copies them into a flat vector with Builder.AppendRows. What a null row has
+// for a value means nothing and may be anything, a view that points nowhere
+// included.
 type Vector struct {
 	// Type is the SQL type of the column.
 	Type types.Type
