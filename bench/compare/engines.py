@@ -205,9 +205,9 @@ class Trino(Server):
         for i in range(self.workers + 1):
             role = "single" if not self.workers else "worker" if i else "coordinator"
             self.spawn(f"{role}-{i}", home.command(role, i, self.port, heap[role]), cwd=home.node_folder(i))
-        await_port(self.processes[0], self.port, 180)
+        await_port(self.processes[0], self.port, trino.START_SECONDS)
         self.connect("hive", self.settings.schema)
-        self.await_answer("SELECT count(*) FROM system.runtime.nodes WHERE state = 'active'", [[self.workers + 1]], 180)
+        self.await_answer("SELECT count(*) FROM system.runtime.nodes WHERE state = 'active'", [[self.workers + 1]], trino.START_SECONDS)
         self.version = self.client.info()["nodeVersion"]["version"]
         for statement in trino.setup_statements(self.settings.data, self.settings.schema):
             self._prepare(statement)

@@ -35,6 +35,10 @@ _JVM = """-XX:+UseG1GC -XX:+ExitOnOutOfMemoryError -XX:ReservedCodeCacheSize=256
  --sun-misc-unsafe-memory-access=allow""".split()
 
 
+# Three JVMs that start together on two busy cores take minutes.
+START_SECONDS = 300
+
+
 def heaps(workers):
     """Heap of each role in MiB. A coordinator that runs no tasks needs little;
     the rest is generous as far as all engines must fit the machine at once."""
