@@ -50,7 +50,7 @@ bench-micro: ## micro-benchmarks of kernels, operators, readers and the exchange
 	go test -run '^$$' -bench . -benchtime 0.5s ./exec/... ./connectors/... ./exchange/...
 
 fuzz: ## every fuzz target for FUZZTIME
-	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' --exclude-dir=.cache '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | cut -c6-); do \
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
 
@@ -62,11 +62,11 @@ check-gen: $(BUF) ## the .proto files are sound and the Go code is theirs
 	@rm -rf $(CACHE)/gen && $(BUF) generate -o $(CACHE)/gen
 	@diff -r --exclude='*.proto' $(CACHE)/gen/proto proto || { echo "proto is not what its .proto files say: run make gen"; exit 1; }
 
-demo: build ## a cluster with an S3 store, TPC-H at SF= (default 1) and its 22 queries; stays up
-	@SF=$(SF) DEMO=$(DEMO) CACHE=$(CACHE) bench/demo.sh start
+demo: ## a cluster with an S3 store, TPC-H at SF= (default 1) and its 22 queries; stays up
+	@SF="$(SF)" DEMO="$(DEMO)" bench/demo.sh start
 
 demo-stop: ## end the demo's processes
-	@DEMO=$(DEMO) bench/demo.sh stop
+	@DEMO="$(DEMO)" bench/demo.sh stop
 
 clean: ## remove what was built; data of the demo stays in .cache
 	rm -rf bin

@@ -31,8 +31,8 @@ function line(q) {
       q.error
         ? h('div', { class: 'fail', title: q.error.message }, `${q.errorCode.name}: ${q.error.message}`)
         : h('div', { class: 'id' }, q.queryId)),
-    h('td', {}, q.session.user, h('div', { class: 'faint' }, q.session.source ?? '')),
-    h('td', { class: 'soft', title: local(s.createTime) }, ago(s.createTime)),
+    h('td', { class: 'from' }, q.session.user, h('div', { class: 'faint' }, q.session.source ?? '')),
+    h('td', { class: 'soft when', title: local(s.createTime) }, ago(s.createTime)),
     num(duration(s.elapsedMillis), `${s.elapsedMillis} ms`),
     num(duration(s.cpuMillis), `${s.cpuMillis} ms`),
     num(count(s.physicalRows), exact(s.physicalRows)),

@@ -93,7 +93,9 @@ function box(s, most) {
     skew(s.tasks));
 }
 
-const outputRows = (s) => s.stats.outputRows || (tree(s.operators).find(({ o }) => o.rowsOut > 0)?.o.rowsOut ?? 0);
+// outputRows falls back on the topmost plan node alone: what is below it has
+// other rows, and while a stage runs often the only ones.
+const outputRows = (s) => s.stats.outputRows || Math.max(0, ...tree(s.operators).filter(({ depth }) => depth === 0).map(({ o }) => o.rowsOut ?? 0));
 
 // graph returns the stages of a query with lines between them; the lines are
 // drawn on the event "placed", when the boxes have their places.

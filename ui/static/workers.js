@@ -36,7 +36,7 @@ function card(n) {
   const memory = n.memoryLimit ? (100 * n.memoryUsed) / n.memoryLimit : undefined;
   return h('article', { class: 'card node' },
     h('h2', {}, n.nodeId, h('span', { class: 'faint', style: 'font-weight:400;font-size:12.5px' }, n.coordinator ? 'coordinator' : 'worker'), pill(n.state, n.reason)),
-    h('div', { class: 'addr', title: n.address }, [n.uri || n.address, n.version && `version ${n.version}`].filter(Boolean).join(' · ')),
+    h('div', { class: 'addr', title: n.address }, [n.coordinator ? n.uri : n.address, n.version && `version ${n.version}`].filter(Boolean).join(' · ')),
     n.reason && h('div', { class: 'soft' }, n.reason),
     meter('CPU', cpu.percent === undefined ? '…' : `${cpu.percent.toFixed(0)} % of ${n.threads} threads`, undefined, '', `${duration(n.cpuMillis)} of processor time since its start`),
     spark(cpu.curve),
