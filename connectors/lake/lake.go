@@ -30,8 +30,9 @@
 // # Splits
 //
 // A split is a range of bytes of a file, and stands for the row groups whose
-// middle lies in it. So splitting needs no footers, and works for thousands
-// of files; workers open footers, and cache them.
+// middle lies in it; or it is several small files. So splitting needs no
+// footers, and works for thousands of files; workers open footers, and cache
+// them. The files of a split are opened ahead of their turn (see source).
 package lake
 
 import (

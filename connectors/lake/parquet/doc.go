@@ -13,7 +13,8 @@
 //     dictionaries show that no row can pass the predicate or a dynamic filter;
 //   - so are ranges of rows by the column index, where the file has one;
 //   - the chunks of the columns wanted are fetched in few requests, and those
-//     of the next row group meanwhile;
+//     of the next row group meanwhile. Of flat columns, pages without a wanted
+//     row are left out if the file has an offset index;
 //   - the predicate's columns are decoded first, one conjunct after the other.
 //     Where a chunk has a dictionary, a conjunct is computed once on its
 //     entries and looked up for the rows;
@@ -58,6 +59,6 @@
 //
 // # Damaged files
 //
-// Nothing in a file is trusted: sizes are checked before memory is taken,
+// Checksums of pages are checked. Nothing in a file is trusted: sizes are checked before memory is taken,
 // counts before loops. An error names the file and has the code HIVE_BAD_DATA.
 package parquet
