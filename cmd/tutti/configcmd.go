@@ -46,16 +46,28 @@ func configCommand() *cobra.Command {
 }
 
 func configSubcommand(use, short string, run func(*cobra.Command, *config.Config) error) *cobra.Command {
+	parent := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
+	for name, role := range map[string]config.Role{"server": config.Server, "coordinator": config.Coordinator, "worker": config.Worker} {
+		parent.AddCommand(roleSubcommand(name, short+" of tutti "+name, role, run))
+	}
+	server := roleSubcommand(use, short, config.Server, run)
+	parent.RunE = server.RunE
+	parent.Flags().AddFlagSet(server.Flags())
+	return parent
+}
+
+// roleSubcommand is a subcommand for the settings that a role has.
+func roleSubcommand(use, short string, role config.Role, run func(*cobra.Command, *config.Config) error) *cobra.Command {
 	cfg := &config.Config{}
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := loadConfig(cmd.Flags(), cfg, config.Server); err != nil {
+			if err := loadConfig(cmd.Flags(), cfg, role); err != nil {
 				return err
 			}
 			return run(cmd, cfg)
 		},
 	}
-	cfg.Flags(cmd.Flags(), config.Server)
+	cfg.Flags(cmd.Flags(), role)
 	return cmd
 }

@@ -42,6 +42,9 @@ func coordinatorCommand() *cobra.Command {
 
 // runCoordinator serves clients and workers until ctx ends.
 func runCoordinator(ctx context.Context, cfg *config.Config) error {
+	if err := prepareDir(cfg); err != nil {
+		return err
+	}
 	p := newProcess(cfg)
 	web, err := listen("http-listen", cfg.HTTPListen)
 	if err != nil {
@@ -63,6 +66,7 @@ func runCoordinator(ctx context.Context, cfg *config.Config) error {
 		Name: cfg.Environment, NodeID: id, Lease: lease, Clock: clock.System{}, Log: p.log,
 		Catalogs: func() *pb.Catalogs { return catalogMessage(f.definitions) },
 		Known:    func(query string) bool { return f.coordinator.Running(query) },
+		Left:     conns.Forget,
 	})
 	executor := &coordinator.Distributed{
 		Registry: registry, Conns: conns, Auth: auth, Catalogs: catalogs, Account: p.account,

@@ -10,10 +10,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // named time zones in containers that have no zone files
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tuttidb/tutti/cmd/tutti/config"
 )
 
 // Exit codes: what was asked for cannot be done as it was asked (a wrong
@@ -28,7 +33,8 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := rootCommand().ExecuteContext(ctx)
+	root := rootCommand()
+	err := root.ExecuteContext(ctx)
 	var exit *exitError
 	switch {
 	case err == nil:
@@ -39,8 +45,29 @@ func run() int {
 		}
 		return exit.code
 	}
-	fmt.Fprintln(os.Stderr, "tutti:", err)
+	fmt.Fprintln(os.Stderr, "tutti:", misspelt(root, err))
 	return exitUsage
+}
+
+// unknownCommand is how cobra says that a subcommand does not exist.
+var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for`)
+
+// misspelt adds to an error about an unknown subcommand or flag what may have
+// been meant.
+func misspelt(cmd *cobra.Command, err error) error {
+	if m := unknownCommand.FindStringSubmatch(err.Error()); m != nil {
+		var known []string
+		for _, c := range cmd.Commands() {
+			known = append(known, c.Name())
+		}
+		return fmt.Errorf("%w%s", err, config.Suggest(m[1], known))
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		return fmt.Errorf("%w%s", err, config.Suggest(name, known))
+	}
+	return err
 }
 
 // exitError ends the process with a code; without an error silently.
@@ -68,10 +95,13 @@ func rootCommand() *cobra.Command {
 		Short:         "Distributed SQL over the files of a data lake",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// Ours are one line, see misspelt.
+		DisableSuggestions: true,
 		CompletionOptions: cobra.CompletionOptions{
 			HiddenDefaultCmd: true,
 		},
 	}
+	root.SetFlagErrorFunc(misspelt)
 	root.AddCommand(serverCommand(), coordinatorCommand(), workerCommand(), sqlCommand(), configCommand(), versionCommand())
 	return root
 }

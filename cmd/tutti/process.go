@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -85,9 +87,29 @@ func (p *process) housekeep(ctx context.Context) {
 func listen(setting, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
+		var system syscall.Errno // its words are enough; the rest repeats the address
+		if errors.As(err, &system) {
+			err = system
+		}
 		return nil, usage(fmt.Errorf("%s: cannot listen on %s: %w", setting, address, err))
 	}
 	return l, nil
+}
+
+// prepareDir makes the folder for this node's files and makes sure that it can
+// be written to, before anything is started that needs it.
+func prepareDir(cfg *config.Config) error {
+	err := os.MkdirAll(cfg.DataDir, 0o755)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(cfg.DataDir, ".write-test-"); err == nil {
+			err = errors.Join(f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		return usage(fmt.Errorf("data-dir: cannot write to %s: %w", cfg.DataDir, err))
+	}
+	return nil
 }
 
 // nodeID is the configured name, or the host's with the port.

@@ -31,6 +31,9 @@ func serverCommand() *cobra.Command {
 // runServer serves until ctx ends. Plans run in this process, so no port for
 // other nodes is opened.
 func runServer(ctx context.Context, cfg *config.Config) error {
+	if err := prepareDir(cfg); err != nil {
+		return err
+	}
 	p := newProcess(cfg)
 	p.builder.singleProcess = true
 	l, err := listen("http-listen", cfg.HTTPListen)

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/signal"
 	"os/user"
 	"strings"
+	"syscall"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -64,7 +67,11 @@ func (o *sqlOptions) run(cmd *cobra.Command) error {
 		defer stop()
 		o.shell.Backend = backend
 	}
-	if code := shell.Run(cmd.Context(), o.shell); code != 0 {
+	// Ctrl-C cancels the statement that runs, which the shell sees to; it must
+	// not end what all further statements run in.
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), syscall.SIGTERM)
+	defer stop()
+	if code := shell.Run(ctx, o.shell); code != 0 {
 		return &exitError{code: code}
 	}
 	return nil

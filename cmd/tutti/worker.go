@@ -42,6 +42,9 @@ func workerCommand() *cobra.Command {
 
 // runWorker runs tasks until ctx ends, then drains.
 func runWorker(ctx context.Context, cfg *config.Config) error {
+	if err := prepareDir(cfg); err != nil {
+		return err
+	}
 	p := newProcess(cfg)
 	control, err := listen("grpc-listen", cfg.GRPCListen)
 	if err != nil {

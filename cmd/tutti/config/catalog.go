@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -94,9 +95,48 @@ func (c Catalog) Decode(into any) error {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	if err := dec.Decode(into); err != nil && len(bytes.TrimSpace(c.Settings)) > 2 {
-		return fmt.Errorf("%s: %w", c.where(), err)
+		return fmt.Errorf("%s: %w", c.where(), plainError(err, into))
 	}
 	return nil
+}
+
+// unknownKey is how the YAML decoder says that a key is not known.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type`)
+
+// plainError says in one line what the decoder found wrong: the setting, not
+// the Go type it was meant for, and what may have been meant.
+func plainError(err error, into any) error {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) || len(wrong.Errors) == 0 {
+		return errors.New(strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	first := wrong.Errors[0]
+	if m := unknownKey.FindStringSubmatch(first); m != nil {
+		return fmt.Errorf("unknown setting %q%s", m[1], Suggest(m[1], keys(reflect.TypeOf(into))))
+	}
+	// The decoder sees the settings without their first line, so its line
+	// numbers mean nothing to the user.
+	if _, text, ok := strings.Cut(first, ": "); ok {
+		first = text
+	}
+	return errors.New(strings.ReplaceAll(first, "!!", ""))
+}
+
+// keys lists the YAML keys of a struct and of those within it.
+func keys(t reflect.Type) (out []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); name != "" {
+			out = append(out, name)
+		}
+		out = append(out, keys(t.Field(i).Type)...)
+	}
+	return out
 }
 
 func (c Catalog) where() string {

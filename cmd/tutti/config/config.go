@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,6 +190,12 @@ func (c *Config) Check(role Role) error {
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return fmt.Errorf("log-format: %q is neither text nor json", c.LogFormat)
 	}
+	if !slices.Contains(logLevels, strings.ToLower(c.LogLevel)) {
+		return fmt.Errorf("log-level: %q is none of %s%s", c.LogLevel, strings.Join(logLevels, ", "), Suggest(strings.ToLower(c.LogLevel), logLevels))
+	}
+	if c.MemoryLimit != 0 && c.MemoryLimit < leastMemory {
+		return fmt.Errorf("memory-limit: %s is less than %s", c.MemoryLimit, Size(leastMemory))
+	}
 	if c.Threads < 1 {
 		return fmt.Errorf("threads: %d is less than 1", c.Threads)
 	}
@@ -199,6 +206,11 @@ func (c *Config) Check(role Role) error {
 	}
 	if role == Worker && len(c.Join) == 0 {
 		return errors.New("join: a worker needs --join HOST:PORT of a coordinator")
+	}
+	for _, address := range c.Join {
+		if _, err := hostOf(address); err != nil {
+			return fmt.Errorf("join: %w", err)
+		}
 	}
 	for _, listen := range [][2]string{{"http-listen", c.HTTPListen}, {"grpc-listen", c.GRPCListen}} {
 		name, address := listen[0], listen[1]
@@ -211,16 +223,23 @@ func (c *Config) Check(role Role) error {
 		}
 	}
 	if c.MemoryLimit == 0 {
-		c.MemoryLimit = Size(machineMemory() * 7 / 10)
+		c.MemoryLimit = Size(machineMemory() * 7 / 10).wholeMB()
 	}
 	if c.RetainedMemory == 0 {
-		c.RetainedMemory = c.MemoryLimit / 4
+		c.RetainedMemory = (c.MemoryLimit / 4).wholeMB()
 	}
 	if c.RetainedDisk == 0 {
 		c.RetainedDisk = 64 << 30
 	}
 	return nil
 }
+
+// logLevels are the values of log-level.
+var logLevels = []string{"debug", "info", "warn", "error"}
+
+// leastMemory is the least that queries can be given: the batches of a few
+// pipelines.
+const leastMemory = 16 << 20
 
 // guarded reports whether a role listens on an address that other machines may
 // reach only with a secret. A server has no door for other nodes, a worker

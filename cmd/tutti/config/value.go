@@ -38,18 +38,23 @@ func (s *Size) Set(text string) error {
 	return fmt.Errorf("%q is not a size such as 512MB or 4GB", text)
 }
 
-// String prints the size with the largest unit that divides it well.
+// String prints the size with the largest unit in which it has few digits.
 func (s Size) String() string {
 	if s == 0 {
 		return ""
 	}
 	for _, u := range units {
-		if int64(s) >= u.bytes {
-			return strconv.FormatFloat(float64(s)/float64(u.bytes), 'f', -1, 64) + u.name
+		text := strconv.FormatFloat(float64(s)/float64(u.bytes), 'f', -1, 64)
+		_, decimals, _ := strings.Cut(text, ".")
+		if int64(s) >= u.bytes && len(decimals) <= 3 {
+			return text + u.name
 		}
 	}
 	return "0B"
 }
+
+// wholeMB drops what is not a whole megabyte, for figures that people read.
+func (s Size) wholeMB() Size { return s &^ (1<<20 - 1) }
 
 // Type names the kind of value in help texts.
 func (s *Size) Type() string { return "size" }
