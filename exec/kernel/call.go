@@ -284,7 +284,7 @@ func (n *callNode) viaDict(k, size int, sel []int32) (*vector.Vector, error) {
 		return n.null(size)
 	}
 	var entries []int32
-	if n.k.fallible || unsafeEntries(v) {
+	if n.k.fallible || v.Sparse {
 		entries = n.used.entries(v, sel, size)
 	}
 	n.vals[k] = v.Base
@@ -297,7 +297,7 @@ func (n *callNode) viaDict(k, size int, sel []int32) (*vector.Vector, error) {
 	}
 	n.dict = vector.Vector{
 		Type: n.c.typ, Enc: vector.Dict, N: size, Idx: v.Idx, Valid: v.Valid, Base: base,
-		Sparse: entries != nil && n.c.typ.IsNested(),
+		Sparse: entries != nil,
 	}
 	if base.Valid != nil {
 		n.dict.Valid = n.throughIndex(base.Valid, v, sel, size)

@@ -6,7 +6,7 @@ import (
 )
 
 // unsafeEntries reports whether entries of v's dictionary that no row refers
-// to may point outside memory, so that nothing may look at them.
+// to may point outside memory, so that not even a comparison may look at them.
 func unsafeEntries(v *vector.Vector) bool {
 	return v.Sparse && (v.Type.Physical() == types.PhysBytes || v.Type.IsNested())
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/sql/expr"
 	"github.com/tuttidb/tutti/sql/function"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // sparse returns a dictionary column over texts whose other entries point
@@ -60,5 +61,32 @@ func TestSparseDictionaries(t *testing.T) {
 	got, err := evalAll(t, env, fn("upper", varcharT, col(0, varcharT)), &vector.Batch{N: v.N, Cols: []*vector.Vector{v}})
 	if want := "[A LONG STRING, ON THE HEAP SHORT A LONG STRING, ON THE HEAP SHORT A LONG STRING, ON THE HEAP SHORT]"; err != nil || fmt.Sprint(got) != want {
 		t.Errorf("upper: got %v, %v", got, err)
+	}
+}
+
+// TestSparseNumbers computes nothing from entries that no row refers to:
+// nonsense may be no number of the type at all, such as a boolean of 219.
+func TestSparseNumbers(t *testing.T) {
+	env := testEnv(t)
+	for _, tc := range []struct {
+		typ   types.Type
+		value any
+		f     func(expr.Expr) expr.Expr
+		want  string
+	}{
+		{boolT, true, func(e expr.Expr) expr.Expr { return cast(e, varcharT) }, "[true true]"},
+		{types.Of(types.Date), int64(0), func(e expr.Expr) expr.Expr { return fn("year", bigT, e) }, "[1970 1970]"},
+		{types.TimestampOf(6), int64(0), func(e expr.Expr) expr.Expr { return fn("year", bigT, e) }, "[1970 1970]"},
+		{types.TimestampOf(6), int64(0), func(e expr.Expr) expr.Expr { return cast(e, varcharT) }, "[1970-01-01 00:00:00.000000 1970-01-01 00:00:00.000000]"},
+	} {
+		base := *column(t, env, tc.typ, tc.value, tc.value)
+		for i := range len(base.Data) / 2 {
+			base.Data[i] = 0xDB
+		}
+		v := &vector.Vector{Type: tc.typ, Enc: vector.Dict, Base: &base, Sparse: true, N: 2, Idx: []int32{1, 1}}
+		got, err := evalAll(t, env, tc.f(col(0, tc.typ)), &vector.Batch{N: 2, Cols: []*vector.Vector{v}})
+		if err != nil || fmt.Sprint(got) != tc.want {
+			t.Errorf("%s: got %v, %v", tc.typ, got, err)
+		}
 	}
 }

@@ -152,8 +152,11 @@ func (a *answer) settle(u *tutti, q coordinator.Query) {
 		a.err, a.left = fmt.Errorf("query does not end: %w", a.err), true
 		return
 	}
-	if a.failed() && u.log.Len() > 0 {
-		a.err = fmt.Errorf("%w\n%s", a.err, strings.ReplaceAll(u.log.String(), `\n`, "\n"))
+	// A driver whose rows nobody needs any more may fail without failing the
+	// query; if it was a panic, that is a finding all the same.
+	if u.log.Len() > 0 {
+		a.left = true
+		a.err = fmt.Errorf("logged (error: %v):\n%s", a.err, strings.ReplaceAll(u.log.String(), `\n`, "\n"))
 		return
 	}
 	if u.used > 0 && (u.account.Used() != u.used || u.pool.Out() != u.out) {
