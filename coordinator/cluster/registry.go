@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,6 +39,8 @@ type Config struct {
 	Catalogs func() *pb.Catalogs
 	// Known reports whether the coordinator knows a query: workers end others.
 	Known func(query string) bool
+	// Left, if set, is told of addresses at which there is no worker any more.
+	Left  func(address string)
 	Clock clock.Clock
 	Log   *slog.Logger
 }
@@ -198,9 +201,15 @@ func (m *member) leave() { m.once.Do(func() { close(m.end) }) }
 func (r *Registry) remove(m *member, why string) {
 	r.mu.Lock()
 	m.Gone = why
+	deserted := !slices.ContainsFunc(slices.Collect(maps.Values(r.members)), func(o *member) bool {
+		return o.Gone == "" && o.Hello.Address == m.Hello.Address
+	})
 	r.mu.Unlock()
 	m.leave()
 	r.notify()
+	if deserted && r.cfg.Left != nil {
+		r.cfg.Left(m.Hello.Address)
+	}
 	r.cfg.Log.Info("worker gone", "worker", m.Hello.NodeId, "reason", why)
 }
 

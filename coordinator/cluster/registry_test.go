@@ -172,3 +172,47 @@ func TestForgetUnknownQueries(t *testing.T) {
 		t.Errorf("told %v, %v", m, err)
 	}
 }
+
+// TestDesertedAddress: connections to an address are given up when the last
+// worker there has gone, not when another process of it has joined before.
+func TestDesertedAddress(t *testing.T) {
+	r, c := startRegistry(t, time.Minute)
+	left := make(chan string, 8)
+	r.cfg.Left = func(address string) { left <- address }
+	first := hello("a")
+	_ = join(t, c, first)
+	await(t, r, 1)
+	again := hello("a") // the same address, before the registry has seen the first one go
+	again.Incarnation = "a-2"
+	s := join(t, c, again)
+	other := join(t, c, hello("b"))
+	await(t, r, 2)
+	if err := other.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-left; got != "b:1" {
+		t.Errorf("%s is deserted", got)
+	}
+	if err := s.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-left; got != "a:1" {
+		t.Errorf("%s is deserted", got)
+	}
+	if len(left) > 0 {
+		t.Errorf("%s is deserted twice", <-left)
+	}
+}
+
+// await waits until so many workers are live.
+func await(t *testing.T, r *Registry, n int) {
+	t.Helper()
+	for deadline := time.After(10 * time.Second); len(r.Live()) != n; {
+		select {
+		case <-r.Changed():
+		case <-time.After(5 * time.Millisecond):
+		case <-deadline:
+			t.Fatalf("%d workers of %d", len(r.Live()), n)
+		}
+	}
+}
