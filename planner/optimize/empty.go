@@ -12,7 +12,7 @@ func (o *Optimizer) dropEmpty(root plan.Node) (plan.Node, error) {
 	return plan.Transform(root, func(n plan.Node) plan.Node {
 		switch n := n.(type) {
 		case *plan.Filter:
-			return filterOrNothing(n)
+			return o.filterOrNothing(n)
 		case *plan.Limit:
 			if n.N == 0 {
 				return nothing(n)
@@ -45,20 +45,6 @@ func nothing(n plan.Node) plan.Node { return &plan.Values{Columns: n.Outputs()} 
 func isEmpty(n plan.Node) bool {
 	v, ok := n.(*plan.Values)
 	return ok && len(v.Rows) == 0
-}
-
-// filterOrNothing drops conditions that are true; one that never is leaves
-// nothing. Conditions before it are not evaluated then, which may only spare
-// an error.
-func filterOrNothing(n *plan.Filter) plan.Node {
-	list := expr.Conjuncts(n.Predicate)
-	if isEmpty(n.Input) || anyOf(list, isNever) {
-		return nothing(n)
-	}
-	if anyOf(list, isTrue) {
-		return filter(n.Input, list)
-	}
-	return n
 }
 
 func joinOrLess(n *plan.Join) plan.Node {

@@ -46,6 +46,9 @@ func TestGrowth(t *testing.T) {
 		{"AND of inequalities", 2000, linear, func(n int) string {
 			return "SELECT count(*) FROM orders WHERE " + list(n, " AND ", "o_orderkey <> %")
 		}},
+		{"AND of ranges", 2000, linear, func(n int) string {
+			return "SELECT count(*) FROM orders WHERE " + list(n, " AND ", "o_orderkey > -% AND o_orderkey < 7000000 + %")
+		}},
 		{"CASE of many branches", 1000, linear, func(n int) string {
 			return "SELECT CASE " + list(n, " ", "WHEN o_orderkey = % THEN %") + " END FROM orders"
 		}},
