@@ -93,7 +93,7 @@ class Comparison:
                 for e in self._order(round_):
                     if not row[e.name].error:
                         self._once(e, name, sql, row[e.name], want, keep=round_ >= self.args.warmup)
-            print(self._progress(name), file=sys.stderr, flush=True)
+            print(self._progress(name), *report.faults(self.engines, {name: row}), sep="\n  ", file=sys.stderr, flush=True)
 
     def _order(self, round_):
         k = round_ % len(self.engines)

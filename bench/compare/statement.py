@@ -7,6 +7,7 @@ stay as JSON has them; answers.py gives them types after the clock has stopped.
 
 import http.client
 import json
+import select
 import socket
 import time
 import urllib.parse
@@ -72,6 +73,8 @@ class Client:
             return json.loads(payload)
 
     def _exchange(self, method, target, body, timeout):
+        if self.connection and select.select([self.connection.sock], [], [], 0)[0]:
+            self.close()  # nothing was asked, so what there is to read is the end: the server closed it while it was idle
         fresh = self.connection is None
         if fresh:
             self.connection = http.client.HTTPConnection(*self.address)

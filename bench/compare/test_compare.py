@@ -207,6 +207,14 @@ class Statement(unittest.TestCase):
         with self.assertRaisesRegex(statement.QueryError, "HTTP 500"):
             c.run("SELECT x")
 
+    def test_a_connection_that_the_server_closed_while_idle_is_replaced(self):
+        s, c = self.serve((200, {"columns": [], "data": []}), (200, {"columns": [{"type": "bigint"}], "data": [[1]]}))
+        s.server.RequestHandlerClass.timeout = 0.05  # of idle connections
+        c.run("SELECT 1")
+        time.sleep(0.3)
+        self.assertEqual(c.run("SELECT 1")[1], [[1]])
+        self.assertEqual(len({a[3] for a in s.asked}), 2)
+
     def test_a_query_that_takes_too_long_is_canceled(self):
         s, c = self.serve()
         release = threading.Event()
