@@ -38,7 +38,7 @@ func command(t *testing.T, dir string, env []string, args ...string) *exec.Cmd {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Dir = dir
-	cmd.Env = append([]string{binaryEnv + "=1", "HOME=" + dir, "PATH=/nowhere", "NO_COLOR=1"}, env...)
+	cmd.Env = append([]string{binaryEnv + "=1", "HOME=" + dir, "PATH=/nowhere", "NO_COLOR=1", "GOCOVERDIR=" + t.TempDir()}, env...)
 	return cmd
 }
 

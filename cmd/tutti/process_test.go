@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"runtime"
 	"runtime/debug"
 	"testing"
 
@@ -16,6 +17,8 @@ func TestHeapBudget(t *testing.T) {
 			t.Errorf("%s has %s beside it, want %s", config.Size(limit), config.Size(got), config.Size(want))
 		}
 	}
+	threads := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(threads)
 	before := debug.SetMemoryLimit(-1)
 	defer debug.SetMemoryLimit(before)
 	cfg := &config.Config{Threads: 1, MemoryLimit: 8 << 30}
