@@ -44,6 +44,7 @@ func (b *builder) aggregate(n *plan.Aggregate) (*flow, error) {
 	}
 	p := b.part(n, "Aggregate")
 	if n.Step == plan.Partial {
+		spec.PassThrough = !b.task.Settings.PartialAggregation
 		return f, f.extend(p, n.Outputs(), func(in exec.Operator) (exec.Operator, error) {
 			return op.NewPartialAggregation(p.env, in, spec)
 		})

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -91,6 +92,32 @@ func TestAggregations(t *testing.T) {
 					optest.Same(t, sums(c, keyed), rows)
 				})
 			}
+		}
+	}
+}
+
+// TestPartialAggregationCanBeOff counts what the partial step puts out: groups,
+// or with the setting off each row as a group of its own.
+func TestPartialAggregationCanBeOff(t *testing.T) {
+	c := twoTables()
+	p := sumPlan(c, plan.Final, true, true)
+	partial := p.Fragments[1].Root.(*plan.Limit).Input.Common().ID
+	rows := int64(len(c.tables["a"].Rows))
+	for _, on := range []bool{true, false} {
+		d, pool := testDeps(t, c, 2)
+		d.Settings.PartialAggregation = on
+		r, err := RunPlan(context.Background(), p, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := optest.Drain(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		optest.CheckLeaks(t, pool, d.Account)
+		optest.Same(t, sums(c, true), got)
+		if out := d.Stats.Operator(partial, "Aggregate").RowsOut.Load(); (out == rows) == on || out == 0 {
+			t.Errorf("partial aggregation %v: %d of %d rows came out of it", on, out, rows)
 		}
 	}
 }

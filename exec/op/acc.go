@@ -70,21 +70,21 @@ func simpleAccumulator(a *mem.Account, fn *function.Aggregate) (accumulator, err
 	case "arbitrary", "any_value":
 		return newKeeper(a, fn.Args, types.Type{}, false), nil
 	case "bool_and", "every":
-		return &bitsAcc{account: a, op: bitAnd, typ: fn.Result}, nil
+		return newBits(a, bitAnd, fn.Result), nil
 	case "bool_or":
-		return &bitsAcc{account: a, op: bitOr, typ: fn.Result}, nil
+		return newBits(a, bitOr, fn.Result), nil
 	case "bitwise_and_agg":
-		return &bitsAcc{account: a, op: bitAnd, typ: fn.Result}, nil
+		return newBits(a, bitAnd, fn.Result), nil
 	case "bitwise_or_agg":
-		return &bitsAcc{account: a, op: bitOr, typ: fn.Result}, nil
+		return newBits(a, bitOr, fn.Result), nil
 	case "bitwise_xor_agg":
-		return &bitsAcc{account: a, op: bitXor, typ: fn.Result}, nil
+		return newBits(a, bitXor, fn.Result), nil
 	case "approx_distinct":
 		return &sketchAcc{account: a}, nil
 	case "array_agg":
 		return newArrayAcc(a, fn.Args[0]), nil
 	case "geometric_mean":
-		return &geoMeanAcc{account: a}, nil
+		return &geoMeanAcc{countedCells[float64]{account: a}}, nil
 	}
 	if s := newStatistic(a, fn.Name); s != nil {
 		return s, nil

@@ -17,24 +17,24 @@ const (
 
 // bitsAcc combines bigints bit by bit, or booleans as numbers of one bit.
 type bitsAcc struct {
-	account *mem.Account
-	op      bitOp
-	typ     types.Type
-	bits    cells[int64]
-	seen    cells[uint8]
+	seenCells[int64]
+	op  bitOp
+	typ types.Type
+}
+
+func newBits(a *mem.Account, op bitOp, t types.Type) *bitsAcc {
+	return &bitsAcc{seenCells: seenCells[int64]{account: a}, op: op, typ: t}
 }
 
 func (s *bitsAcc) grow(n int) error {
-	have := len(s.bits.v)
-	if err := s.bits.grow(s.account, n); err != nil {
-		return err
-	}
+	have := len(s.vals.v)
+	err := s.seenCells.grow(n)
 	if s.op == bitAnd { // starts from all ones
-		for i := have; i < n; i++ {
-			s.bits.v[i] = -1
+		for i := have; i < len(s.vals.v); i++ {
+			s.vals.v[i] = -1
 		}
 	}
-	return s.seen.grow(s.account, n)
+	return err
 }
 
 func (s *bitsAcc) add(f *feed) error {
@@ -48,7 +48,7 @@ func (s *bitsAcc) add(f *feed) error {
 }
 
 func combineBits[T uint8 | int64](s *bitsAcc, f *feed, vals []T) {
-	c, ids, state := &f.args[0], f.groups(), s.bits.v
+	c, ids, state := &f.args[0], f.groups(), s.vals.v
 	switch s.op {
 	case bitAnd:
 		for i, g := range ids {
@@ -71,7 +71,7 @@ func (s *bitsAcc) state(list []uint32, out []*vector.Builder) error { return s.r
 
 func (s *bitsAcc) result(list []uint32, out *vector.Builder) error {
 	if s.typ.Kind != types.Boolean {
-		return gatherCells(out, list, s.bits.v, s.seen.v)
+		return gatherCells(out, list, s.vals.v, s.seen.v)
 	}
 	at, err := out.Extend(len(list))
 	if err != nil {
@@ -79,18 +79,8 @@ func (s *bitsAcc) result(list []uint32, out *vector.Builder) error {
 	}
 	dst := vector.Fill[uint8](out)[at:]
 	for i, g := range list {
-		dst[i] = uint8(s.bits.v[g] & 1)
+		dst[i] = uint8(s.vals.v[g] & 1)
 	}
 	nullUnseen(out, at, list, s.seen.v)
 	return nil
-}
-
-func (s *bitsAcc) reset() {
-	s.bits.empty()
-	s.seen.empty()
-}
-
-func (s *bitsAcc) release() {
-	s.bits.release()
-	s.seen.release()
 }

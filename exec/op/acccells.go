@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/tuttidb/tutti/exec/mem"
+	"github.com/tuttidb/tutti/exec/vector"
 )
 
 // cells is a growing array in accounted memory that keeps its content, such as
@@ -58,6 +59,73 @@ func (c *cells[T]) empty() { c.v = c.v[:0] }
 func (c *cells[T]) release() {
 	c.buf.Release()
 	c.buf, c.v = nil, nil
+}
+
+// seenCells is the state of aggregates that are null for groups without rows:
+// a cell for each group, and whether the group has seen any row.
+type seenCells[T any] struct {
+	account *mem.Account
+	vals    cells[T]
+	seen    cells[uint8]
+}
+
+func (s *seenCells[T]) grow(n int) error {
+	if err := s.vals.grow(s.account, n); err != nil {
+		return err
+	}
+	return s.seen.grow(s.account, n)
+}
+
+func (s *seenCells[T]) reset() {
+	s.vals.empty()
+	s.seen.empty()
+}
+
+func (s *seenCells[T]) release() {
+	s.vals.release()
+	s.seen.release()
+}
+
+// countedCells is the state of means: a sum for each group and the number of
+// its rows.
+type countedCells[T vector.Fixed] struct {
+	account *mem.Account
+	sums    cells[T]
+	counts  cells[int64]
+}
+
+func (s *countedCells[T]) grow(n int) error {
+	if err := s.sums.grow(s.account, n); err != nil {
+		return err
+	}
+	return s.counts.grow(s.account, n)
+}
+
+// state appends the sums and the counts.
+func (s *countedCells[T]) state(list []uint32, out []*vector.Builder) error {
+	if err := gatherCells(out[0], list, s.sums.v, nil); err != nil {
+		return err
+	}
+	return gatherCells(out[1], list, s.counts.v, nil)
+}
+
+func (s *countedCells[T]) reset() {
+	s.sums.empty()
+	s.counts.empty()
+}
+
+func (s *countedCells[T]) release() {
+	s.sums.release()
+	s.counts.release()
+}
+
+// nullUncounted makes null the rows, from at on, of groups without rows.
+func nullUncounted(out *vector.Builder, at int, list []uint32, counts []int64) {
+	for i, g := range list {
+		if counts[g] == 0 {
+			out.SetNull(at + i)
+		}
+	}
 }
 
 // byteHeap holds byte strings, in chunks that never move.

@@ -10,19 +10,19 @@ import (
 func newExtreme(a *mem.Account, t types.Type, max bool) accumulator {
 	switch t.Physical() {
 	case types.PhysBool:
-		return &extreme[uint8]{account: a, max: max}
+		return &extreme[uint8]{seenCells[uint8]{account: a}, max}
 	case types.PhysInt8:
-		return &extreme[int8]{account: a, max: max}
+		return &extreme[int8]{seenCells[int8]{account: a}, max}
 	case types.PhysInt16:
-		return &extreme[int16]{account: a, max: max}
+		return &extreme[int16]{seenCells[int16]{account: a}, max}
 	case types.PhysInt32:
-		return &extreme[int32]{account: a, max: max}
+		return &extreme[int32]{seenCells[int32]{account: a}, max}
 	case types.PhysInt64:
-		return &extreme[int64]{account: a, max: max}
+		return &extreme[int64]{seenCells[int64]{account: a}, max}
 	case types.PhysFloat:
-		return &extreme[float32]{account: a, max: max}
+		return &extreme[float32]{seenCells[float32]{account: a}, max}
 	case types.PhysDouble:
-		return &extreme[float64]{account: a, max: max}
+		return &extreme[float64]{seenCells[float64]{account: a}, max}
 	}
 	return newKeeper(a, []types.Type{t}, t, max)
 }
@@ -33,17 +33,8 @@ type orderedFixed interface {
 
 // extreme is min or max of numbers. NaN is neither while there is any number.
 type extreme[T orderedFixed] struct {
-	account *mem.Account
-	max     bool
-	best    cells[T]
-	seen    cells[uint8]
-}
-
-func (s *extreme[T]) grow(n int) error {
-	if err := s.best.grow(s.account, n); err != nil {
-		return err
-	}
-	return s.seen.grow(s.account, n)
+	seenCells[T]
+	max bool
 }
 
 func (s *extreme[T]) add(f *feed) error {
@@ -54,16 +45,16 @@ func (s *extreme[T]) add(f *feed) error {
 		s.addRuns(f.runs, vals, c.pos)
 	case s.max:
 		for i, g := range f.ids[:f.n] {
-			x, b := vals[c.at(i)], s.best.v[g]
+			x, b := vals[c.at(i)], s.vals.v[g]
 			if x > b || s.seen.v[g] == 0 || b != b {
-				s.best.v[g], s.seen.v[g] = x, 1
+				s.vals.v[g], s.seen.v[g] = x, 1
 			}
 		}
 	default:
 		for i, g := range f.ids[:f.n] {
-			x, b := vals[c.at(i)], s.best.v[g]
+			x, b := vals[c.at(i)], s.vals.v[g]
 			if x < b || s.seen.v[g] == 0 || b != b {
-				s.best.v[g], s.seen.v[g] = x, 1
+				s.vals.v[g], s.seen.v[g] = x, 1
 			}
 		}
 	}
@@ -75,7 +66,7 @@ func (s *extreme[T]) addRuns(runs []run, vals []T, pos []int32) {
 		if r.from == r.to {
 			continue
 		}
-		best := s.best.v[r.group]
+		best := s.vals.v[r.group]
 		if s.seen.v[r.group] == 0 {
 			s.seen.v[r.group] = 1
 			best = vals[place(pos, 0, r.from)]
@@ -85,7 +76,7 @@ func (s *extreme[T]) addRuns(runs []run, vals []T, pos []int32) {
 		} else {
 			best = smallest(best, vals, pos, r)
 		}
-		s.best.v[r.group] = best
+		s.vals.v[r.group] = best
 	}
 }
 
@@ -128,15 +119,5 @@ func (s *extreme[T]) merge(f *feed) error { return s.add(f) }
 func (s *extreme[T]) state(list []uint32, out []*vector.Builder) error { return s.result(list, out[0]) }
 
 func (s *extreme[T]) result(list []uint32, out *vector.Builder) error {
-	return gatherCells(out, list, s.best.v, s.seen.v)
-}
-
-func (s *extreme[T]) reset() {
-	s.best.empty()
-	s.seen.empty()
-}
-
-func (s *extreme[T]) release() {
-	s.best.release()
-	s.seen.release()
+	return gatherCells(out, list, s.vals.v, s.seen.v)
 }

@@ -14,38 +14,34 @@ import (
 func newSum(a *mem.Account, arg, result types.Type) accumulator {
 	switch {
 	case arg.Kind == types.Decimal:
-		return &decimalSum{account: a, scale: result.S}
+		return &decimalSum{seenCells[types.Int128]{account: a}}
 	case arg.IsFloat():
-		return &floatSum{account: a}
+		return &floatSum{seenCells[float64]{account: a}}
 	}
-	return &intSum{account: a, typ: result}
+	return &intSum{seenCells: seenCells[int64]{account: a}, typ: result}
 }
 
 // intSum sums bigints and intervals.
 type intSum struct {
-	account *mem.Account
-	typ     types.Type
-	sums    cells[int64]
-	seen    cells[uint8]
-}
-
-func (s *intSum) grow(n int) error {
-	if err := s.sums.grow(s.account, n); err != nil {
-		return err
-	}
-	return s.seen.grow(s.account, n)
+	seenCells[int64]
+	typ types.Type
 }
 
 func (s *intSum) add(f *feed) error {
 	mark(s.seen.v, f)
+	return addInts(s.vals.v, f, s.typ)
+}
+
+// addInts adds column 0, of type t, to the groups' sums.
+func addInts(sums []int64, f *feed, t types.Type) error {
 	ok := false
-	if s.typ.Physical() == types.PhysInt32 {
-		ok = sumInts(s.sums.v, f, vector.Values[int32](f.args[0].flat))
+	if t.Physical() == types.PhysInt32 {
+		ok = sumInts(sums, f, vector.Values[int32](f.args[0].flat))
 	} else {
-		ok = sumInts(s.sums.v, f, vector.Values[int64](f.args[0].flat))
+		ok = sumInts(sums, f, vector.Values[int64](f.args[0].flat))
 	}
 	if !ok {
-		return outOfRange(s.typ.String() + " addition overflow")
+		return outOfRange(t.String() + " addition overflow")
 	}
 	return nil
 }
@@ -114,8 +110,13 @@ func (s *intSum) merge(f *feed) error { return s.add(f) }
 func (s *intSum) state(list []uint32, out []*vector.Builder) error { return s.result(list, out[0]) }
 
 func (s *intSum) result(list []uint32, out *vector.Builder) error {
-	if s.typ.Physical() == types.PhysInt64 {
-		return gatherCells(out, list, s.sums.v, s.seen.v)
+	return gatherInts(out, list, s.vals.v, s.seen.v, s.typ)
+}
+
+// gatherInts is gatherCells for sums of type t, which may be narrower.
+func gatherInts(out *vector.Builder, list []uint32, sums []int64, seen []uint8, t types.Type) error {
+	if t.Physical() == types.PhysInt64 {
+		return gatherCells(out, list, sums, seen)
 	}
 	at, err := out.Extend(len(list))
 	if err != nil {
@@ -123,51 +124,34 @@ func (s *intSum) result(list []uint32, out *vector.Builder) error {
 	}
 	dst := vector.Fill[int32](out)[at:]
 	for i, g := range list {
-		x := s.sums.v[g]
-		if x != int64(int32(x)) {
-			return outOfRange(s.typ.String() + " addition overflow")
+		if sums[g] != int64(int32(sums[g])) {
+			return outOfRange(t.String() + " addition overflow")
 		}
-		dst[i] = int32(x)
+		dst[i] = int32(sums[g])
 	}
-	nullUnseen(out, at, list, s.seen.v)
+	if seen != nil {
+		nullUnseen(out, at, list, seen)
+	}
 	return nil
 }
 
-func (s *intSum) reset() {
-	s.sums.empty()
-	s.seen.empty()
-}
-
-func (s *intSum) release() {
-	s.sums.release()
-	s.seen.release()
-}
-
 // decimalSum sums decimals of either width.
-type decimalSum struct {
-	account *mem.Account
-	scale   int32
-	sums    cells[types.Int128]
-	seen    cells[uint8]
-}
-
-func (s *decimalSum) grow(n int) error {
-	if err := s.sums.grow(s.account, n); err != nil {
-		return err
-	}
-	return s.seen.grow(s.account, n)
-}
+type decimalSum struct{ seenCells[types.Int128] }
 
 func (s *decimalSum) add(f *feed) error {
 	mark(s.seen.v, f)
-	if !sumDecimals(s.sums.v, f) {
+	return addDecimals(s.vals.v, f)
+}
+
+// addDecimals adds column 0, a decimal, to the groups' sums.
+func addDecimals(sums []types.Int128, f *feed) error {
+	if !sumDecimals(sums, f) {
 		return outOfRange("Decimal overflow")
 	}
 	return nil
 }
 
-// sumDecimals adds column 0, a decimal, to the groups' sums and reports
-// whether they still fit 128 bits.
+// sumDecimals is addDecimals; it reports whether the sums still fit 128 bits.
 func sumDecimals(sums []types.Int128, f *feed) bool {
 	c := &f.args[0]
 	if c.flat.Type.IsLongDecimal() {
@@ -246,40 +230,19 @@ func (s *decimalSum) state(list []uint32, out []*vector.Builder) error { return 
 
 func (s *decimalSum) result(list []uint32, out *vector.Builder) error {
 	for _, g := range list {
-		if !s.sums.v[g].FitsDecimal(types.MaxDecimal) {
+		if !s.vals.v[g].FitsDecimal(types.MaxDecimal) {
 			return outOfRange("Decimal overflow")
 		}
 	}
-	return gatherCells(out, list, s.sums.v, s.seen.v)
-}
-
-func (s *decimalSum) reset() {
-	s.sums.empty()
-	s.seen.empty()
-}
-
-func (s *decimalSum) release() {
-	s.sums.release()
-	s.seen.release()
+	return gatherCells(out, list, s.vals.v, s.seen.v)
 }
 
 // floatSum sums reals and doubles, both as doubles.
-type floatSum struct {
-	account *mem.Account
-	sums    cells[float64]
-	seen    cells[uint8]
-}
-
-func (s *floatSum) grow(n int) error {
-	if err := s.sums.grow(s.account, n); err != nil {
-		return err
-	}
-	return s.seen.grow(s.account, n)
-}
+type floatSum struct{ seenCells[float64] }
 
 func (s *floatSum) add(f *feed) error {
 	mark(s.seen.v, f)
-	sumAsDouble(s.sums.v, f)
+	sumAsDouble(s.vals.v, f)
 	return nil
 }
 
@@ -360,7 +323,7 @@ func (s *floatSum) state(list []uint32, out []*vector.Builder) error { return s.
 
 func (s *floatSum) result(list []uint32, out *vector.Builder) error {
 	if out.Vector().Type.Kind == types.Double {
-		return gatherCells(out, list, s.sums.v, s.seen.v)
+		return gatherCells(out, list, s.vals.v, s.seen.v)
 	}
 	at, err := out.Extend(len(list))
 	if err != nil {
@@ -368,20 +331,10 @@ func (s *floatSum) result(list []uint32, out *vector.Builder) error {
 	}
 	dst := vector.Fill[float32](out)[at:]
 	for i, g := range list {
-		dst[i] = float32(s.sums.v[g])
+		dst[i] = float32(s.vals.v[g])
 	}
 	nullUnseen(out, at, list, s.seen.v)
 	return nil
-}
-
-func (s *floatSum) reset() {
-	s.sums.empty()
-	s.seen.empty()
-}
-
-func (s *floatSum) release() {
-	s.sums.release()
-	s.seen.release()
 }
 
 // roundHalfUp rounds as Java's Math.round does, which is what Trino averages

@@ -146,11 +146,11 @@ func (t *rowGroups) insert(keys *keyRows, n int, ids []uint32) error {
 		for at := h >> t.shift; ; at++ {
 			e := entries[at&mask]
 			if e == 0 {
-				entries[at&mask] = entry(h, t.n)
 				ids[i] = uint32(t.n)
 				if err := t.add(row, keys.heaps); err != nil {
 					return err
 				}
+				entries[at&mask] = entry(h, int(ids[i]))
 				break
 			}
 			if e>>32 == h&(1<<32-1) && t.same(row, keys.heaps, int(uint32(e))-1) {

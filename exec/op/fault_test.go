@@ -395,3 +395,54 @@ func (c *committed) Next(ctx context.Context) (*vector.Batch, error) {
 	}
 	return b, err
 }
+
+// TestSiblingsOfAFailedLookUp have one driver refused memory in the middle of a
+// batch, at each point, and let another look at what that has left behind.
+func TestSiblingsOfAFailedLookUp(t *testing.T) {
+	ts := []types.Type{text, bigint}
+	tab := optest.Table{Types: ts}
+	for i := range 400 { // long strings, on the heap
+		tab.Rows = append(tab.Rows, []any{fmt.Sprintf("a string that is too long for a view: %d", i%300), int64(i)})
+	}
+	for name, share := range map[string]func(env *Env) func(in exec.Operator) exec.Operator{
+		"mark distinct": func(env *Env) func(in exec.Operator) exec.Operator {
+			return NewMarkDistinct(env, ts, []int{0}).Operator
+		},
+		"row number": func(env *Env) func(in exec.Operator) exec.Operator {
+			return NewRowNumber(env, ts, []int{0, 1}, -1).Operator
+		},
+	} {
+		refusals := 0
+		for n := 1; n == refusals+1; n++ {
+			root := optest.NewAccount(t)
+			asked := 0
+			account := root.Child("refusing", 0)
+			account.Refuse = func(int64) bool { asked++; return asked == n }
+			make := share(&Env{Account: account})
+			form := optest.Form{BatchRows: 200}
+			one, two := make(optest.NewSource(root, tab, form)), make(optest.NewSource(root, tab, form))
+			var err error
+			for range 2 {
+				if _, e := one.Next(context.Background()); err == nil {
+					err = e
+				}
+			}
+			if err != nil {
+				refusals++
+			}
+			for range 2 {
+				if b, e := two.Next(context.Background()); e == nil && b == nil {
+					t.Errorf("%s, request %d: neither rows nor an error", name, n)
+				}
+			}
+			for _, o := range []exec.Operator{one, two} {
+				if err := o.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if refusals < 5 {
+			t.Errorf("%s: only %d refusals", name, refusals)
+		}
+	}
+}

@@ -20,6 +20,7 @@ type keySet struct {
 	mu     sync.Mutex
 	groups groups // nil: no keys, one group
 	counts cells[int64]
+	failed error // of a find, after which the groups are not to be trusted
 }
 
 func newKeySet(env *Env, in []types.Type, keys []int) *keySet {
@@ -72,8 +73,12 @@ func (l *keyLookup) find(b *vector.Batch) (before int, err error) {
 	for i, k := range l.set.keys {
 		l.cols[i], l.scratch[i] = refer(b.Cols[k], b.Sel, n, l.scratch[i])
 	}
+	if l.set.failed != nil { // a sibling's; the task is about to end
+		return 0, l.set.failed
+	}
 	before = l.set.groups.count()
-	return before, l.set.groups.find(l.cols, n, l.ids)
+	l.set.failed = l.set.groups.find(l.cols, n, l.ids)
+	return before, l.set.failed
 }
 
 // load loads the key columns.

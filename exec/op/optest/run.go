@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/exec/kernel"
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/exec/vector"
 )
@@ -164,7 +165,7 @@ func ReadBatch(b *vector.Batch) (Rows, error) {
 	for i := range rows {
 		row := make([]any, len(b.Cols))
 		for k, c := range b.Cols {
-			row[k] = Value(c, b.Row(i))
+			row[k] = kernel.ValueAt(c, b.Row(i))
 		}
 		rows[i] = row
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 
+	"github.com/tuttidb/tutti/exec/kernel"
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/sql/types"
@@ -162,7 +163,7 @@ func (s *Source) flat(values []any, k int) (*vector.Vector, error) {
 	b := vector.NewBuilder(s.account, s.table.Types[k])
 	s.lent = append(s.lent, b)
 	for _, x := range values {
-		if err := Append(b, s.table.Types[k], x); err != nil {
+		if err := kernel.AppendValue(b, s.table.Types[k], x); err != nil {
 			return nil, err
 		}
 	}
