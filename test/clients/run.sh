@@ -11,12 +11,12 @@
 # has a time limit, and what was started is ended at the end.
 #
 # TUTTI_CLIENT_PORT     the first of six free ports   (default 19100)
-# TUTTI_CLIENT_SECONDS  limit for one client           (default 300)
+# TUTTI_CLIENT_SECONDS  limit for one client          (default 600)
 source "$(dirname "$0")/../ref/lib.sh"
 HERE=$(cd "$(dirname "$0")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
 PORT=${TUTTI_CLIENT_PORT:-19100}
-export TUTTI_CLIENT_SECONDS=${TUTTI_CLIENT_SECONDS:-300}
+export TUTTI_CLIENT_SECONDS=${TUTTI_CLIENT_SECONDS:-600}
 RUN=$(mktemp -d "${TMPDIR:-/tmp}/tutti-clients.XXXXXX")
 PIDS=()
 
