@@ -4,6 +4,7 @@ package planner
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -69,10 +70,23 @@ func (p *Planner) Plan(ctx context.Context, stmt ast.Statement, session *analyze
 	}, nil
 }
 
+// rowBytes is what a row counts for at least, however few columns are needed of
+// it: it is work all the same.
+const rowBytes = 16
+
 // small reports whether a plan's scans are known to read no more than limit
-// bytes. The coordinator's own tables are not counted: they are read there in
-// any case.
+// bytes, and no node is expected to make more of it, as a cross join does.
 func (p *Planner) small(ctx context.Context, root plan.Node, limit float64) bool {
+	most := 0.0
+	plan.Walk(root, func(n plan.Node) bool {
+		if est := n.Common().Est; est != nil && !math.IsNaN(est.Rows) {
+			most = max(most, est.Rows)
+		}
+		return true
+	})
+	if most*rowBytes > limit {
+		return false
+	}
 	bytes, known := stats.New(ctx, p.Connectors).TotalScanBytes(root)
 	return known && bytes <= limit
 }

@@ -15,8 +15,8 @@ const (
 	// aheadSplits and aheadBytes are how far a task's splits go beyond those it
 	// has started, a thread: a few splits, or more where they are small. A worker
 	// asks for more when it has less than one a thread.
-	aheadSplits = 4
-	aheadBytes  = 16 << 20
+	aheadSplits = 2
+	aheadBytes  = 32 << 20
 	// lotSplits and lotBytes are the size of a task, a thread: whichever is
 	// more, but no more than maxLot splits.
 	lotSplits = 16
@@ -26,7 +26,7 @@ const (
 	// for the root task before scans get no new splits.
 	unreadLimit = 128 << 20
 	// unknownBytes is the size of a split that does not say.
-	unknownBytes = 8 << 20
+	unknownBytes = aheadBytes
 	// tasksPerNode is how many tasks of one scan stage a node has at a time:
 	// the second one is there when the first has no more splits to start.
 	tasksPerNode = 2
@@ -53,6 +53,8 @@ type seat struct {
 	node Node
 	task *query.Task // nil: a new one is to be made
 	full bool
+	// flows is the stage's; see flows.
+	flows bool
 	// grown is how much of a full lot the task gets, in sixteenths: the first
 	// tasks of a stage whose rows go straight to the client are small.
 	grown int
@@ -138,7 +140,7 @@ func sortHome(scan *query.Scan, nodes []Node) {
 // if there is room for it.
 func (d *dealer) seat() {
 	for _, n := range d.nodes {
-		st, busy, idle, made := seat{node: n, grown: lotSplits}, 0, true, 0
+		st, busy, idle, made := seat{node: n, grown: lotSplits, flows: d.flows}, 0, true, 0
 		for _, t := range d.s.Tasks {
 			if t.Node != n.ID {
 				continue
@@ -183,8 +185,13 @@ func (s *seat) count() {
 // wants reports whether the seat has room for another split.
 func (s *seat) wants() bool {
 	threads := max(s.node.Threads, 1)
-	return !s.full && !s.lotIsFull() &&
-		(s.unstarted < aheadSplits*threads || s.waiting < aheadBytes*int64(threads))
+	switch {
+	case s.full || s.lotIsFull():
+		return false
+	case s.flows: // the client may want no more
+		return s.unstarted < threads
+	}
+	return s.unstarted < aheadSplits*threads || s.waiting < aheadBytes*int64(threads)
 }
 
 func (s *seat) lotIsFull() bool {

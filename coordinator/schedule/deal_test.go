@@ -77,7 +77,7 @@ func TestLots(t *testing.T) {
 		{&plan.Limit{Input: &plan.Filter{Input: gathered()}}, []int{1, 2, 4, 8, 16, 16}},
 	} {
 		r := scanRun(200, 8<<20, c.root)
-		for range 60 {
+		for range 300 {
 			Decide(r, workers(1, 1))
 			for _, task := range r.Stages[1].Tasks {
 				task.Read = true // the root keeps up
@@ -135,8 +135,8 @@ func TestSlowReader(t *testing.T) {
 // TestSteal: an idle node takes half of what the slowest has not begun, after
 // a while, once, and not from who has nothing.
 func TestSteal(t *testing.T) {
-	r := scanRun(8, 64<<20, &plan.Aggregate{Input: gathered()})
-	nodes := workers(2, 1)
+	r := scanRun(8, 16<<20, &plan.Aggregate{Input: gathered()})
+	nodes := workers(2, 2) // each may have four ahead
 	Decide(r, nodes)
 	slow, fast := r.Stages[1].Tasks[0], r.Stages[1].Tasks[1]
 	r.Report(query.Status{Task: fast.ID, Version: 1, State: query.Finished, DoneSplits: 4,

@@ -19,16 +19,29 @@ func TestTPCH(t *testing.T) {
 	}{{"tpchstd", tpch.Tiny}, {"folder", tpch.Tiny}, {"s3", tpch.Tiny}, {"folder", tpch.SF1}, {"s3", tpch.SF1}} {
 		t.Run(c.catalog+"-"+string(c.scale), func(t *testing.T) {
 			start := time.Now()
-			tpch.Run(t, session(t, shared.Cluster, c.catalog, string(c.scale)), c.scale)
+			s := session(t, shared.Cluster, c.catalog, string(c.scale))
+			tpch.Run(t, s, c.scale)
 			t.Logf("22 queries in %s", time.Since(start).Round(time.Millisecond))
+			if c.scale == tpch.Tiny { // small enough to be one task each
+				start = time.Now()
+				spread(t, s)
+				tpch.Run(t, s, c.scale)
+				t.Logf("22 queries, spread, in %s", time.Since(start).Round(time.Millisecond))
+			}
 		})
 	}
 }
 
 // TestCorpus runs the SQL corpus on three workers. Without the memory catalog,
-// which lives in a single process.
+// which lives in a single process. Its queries are small: they are spread.
 func TestCorpus(t *testing.T) {
-	open := func() (slt.Executor, error) { return slt.NewSession(shared.URL, "tpch", "tiny") }
+	open := func() (slt.Executor, error) {
+		s, err := slt.NewSession(shared.URL, "tpch", "tiny")
+		if err == nil {
+			_, err = s.Query(t.Context(), spreading)
+		}
+		return s, err
+	}
 	slt.RunCorpus(t, slt.Corpus(), open, slt.Options{Exclude: []string{"memory.slt"}})
 }
 
