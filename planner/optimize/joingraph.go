@@ -19,7 +19,8 @@ func (s leafSet) meets(other leafSet) bool { return s&other != 0 }
 func (s leafSet) count() int               { return bits.OnesCount64(uint64(s)) }
 func (s leafSet) first() int               { return bits.TrailingZeros64(uint64(s)) }
 
-// maxLeaves is the most leaves that a graph has; joins of more are split.
+// maxLeaves is the most leaves that a graph has, as many as a leafSet can hold;
+// trees of more are split.
 const maxLeaves = 62
 
 // joinGraph is a tree of inner joins taken apart: the leaves, which may come
@@ -79,43 +80,67 @@ func joins(n plan.Node) bool {
 	return false
 }
 
-// flatten adds the parts of n to the graph. leaf makes a leaf of what is no
-// part of the tree of joins.
-func (g *joinGraph) flatten(n plan.Node, leaf func(plan.Node) plan.Node) {
-	if joins(n) && len(g.leaves) < maxLeaves-1 {
+// flatten adds the parts of n to the graph, as at most room leaves: what is
+// deeper in a tree of more stays together as one of them. leaf makes a leaf of
+// what is no part of the tree of joins.
+func (g *joinGraph) flatten(n plan.Node, room int, leaf func(plan.Node) plan.Node) {
+	if joins(n) && room > 1 {
 		switch n := n.(type) {
 		case *plan.Filter:
 			g.conjuncts = append(g.conjuncts, expr.Conjuncts(n.Predicate)...)
-			g.flatten(n.Input, leaf)
+			g.flatten(n.Input, room, leaf)
 			return
 		case *plan.Project:
-			if g.flattenProject(n, leaf) {
+			if g.flattenProject(n, room, leaf) {
 				return
 			}
 		case *plan.Join:
-			g.flattenJoin(n, leaf)
+			g.flattenJoin(n, room, leaf)
 			return
 		}
 	}
 	g.leaves = append(g.leaves, leaf(n))
 }
 
-func (g *joinGraph) flattenJoin(n *plan.Join, leaf func(plan.Node) plan.Node) {
-	g.flatten(n.Left, leaf)
+// flattenJoin leaves room for the right side first: trees grow to the left.
+func (g *joinGraph) flattenJoin(n *plan.Join, room int, leaf func(plan.Node) plan.Node) {
 	if n.Kind != plan.InnerJoin {
+		g.flatten(n.Left, room, leaf)
 		c := *n
 		c.Right = leaf(n.Right)
 		g.existence = append(g.existence, &c)
 		return
 	}
-	g.flatten(n.Right, leaf)
+	right := width(n.Right, room-1)
+	g.flatten(n.Left, room-right, leaf)
+	g.flatten(n.Right, right, leaf)
 	g.equalities = append(g.equalities, n.Keys...)
 	g.conjuncts = append(g.conjuncts, expr.Conjuncts(n.Filter)...)
 }
 
+// width is the number of leaves that flatten would find, at most limit.
+func width(n plan.Node, limit int) int {
+	if limit <= 1 || !joins(n) {
+		return 1
+	}
+	switch n := n.(type) {
+	case *plan.Filter:
+		return width(n.Input, limit)
+	case *plan.Project:
+		return width(n.Input, limit)
+	case *plan.Join:
+		if n.Kind != plan.InnerJoin {
+			return width(n.Left, limit)
+		}
+		right := width(n.Right, limit-1)
+		return right + width(n.Left, limit-right)
+	}
+	return 1
+}
+
 // flattenProject goes through a projection if each computed column can be
 // computed by one leaf; it changes nothing and is false if not.
-func (g *joinGraph) flattenProject(n *plan.Project, leaf func(plan.Node) plan.Node) bool {
+func (g *joinGraph) flattenProject(n *plan.Project, room int, leaf func(plan.Node) plan.Node) bool {
 	var computed []plan.Assignment
 	for _, a := range n.Cols {
 		if c, ok := a.Expr.(*expr.Column); ok && c.ID == a.Column.ID {
@@ -127,7 +152,7 @@ func (g *joinGraph) flattenProject(n *plan.Project, leaf func(plan.Node) plan.No
 		computed = append(computed, a)
 	}
 	sub := &joinGraph{}
-	sub.flatten(n.Input, leaf)
+	sub.flatten(n.Input, room, leaf)
 	add := make([][]plan.Assignment, len(sub.leaves))
 	for _, a := range computed {
 		at := sub.leavesOf(a.Expr)
@@ -135,9 +160,6 @@ func (g *joinGraph) flattenProject(n *plan.Project, leaf func(plan.Node) plan.No
 			return false
 		}
 		add[at.first()] = append(add[at.first()], a)
-	}
-	if len(g.leaves)+len(sub.leaves) > maxLeaves {
-		return false
 	}
 	for i, l := range sub.leaves {
 		g.leaves = append(g.leaves, withColumns(l, add[i]))

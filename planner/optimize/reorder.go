@@ -29,7 +29,7 @@ func (o *Optimizer) reorderJoins(root plan.Node) (plan.Node, error) {
 func (o *Optimizer) reorder(n plan.Node) plan.Node {
 	if _, above := n.(*plan.Project); !above && joins(n) {
 		g := &joinGraph{}
-		g.flatten(n, o.reorderBelow)
+		g.flatten(n, maxLeaves, o.reorderBelow)
 		return o.assemble(g)
 	}
 	return o.reorderBelow(n)
