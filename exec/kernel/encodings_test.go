@@ -52,6 +52,7 @@ func (c *cases) done() {
 		b.Release()
 	}
 	c.made = nil
+	defer c.pool.Trim(0) // there are thousands of pools
 	if c.pool.Out() != 0 || c.env.Account.Used() != 0 {
 		c.t.Errorf("%d bytes are out, %d accounted for", c.pool.Out(), c.env.Account.Used())
 	}
@@ -214,12 +215,8 @@ func (c *cases) function(fn *function.Scalar) {
 		return
 	}
 	defer p.Close()
-	var f *Filter
-	if fn.Result.Kind == types.Boolean {
-		if f, err = CompileFilter(c.env, e); err != nil {
-			c.t.Errorf("filter %s%v: %v", fn.Name, fn.Args, err)
-			return
-		}
+	f := c.filter(e)
+	if f != nil {
 		defer f.Close()
 	}
 	for range 6 {
@@ -402,6 +399,39 @@ func (c *cases) refuse(name string, e expr.Expr, b *vector.Batch, want []any) {
 			c.t.Errorf("%s: request %d was refused, %d bytes are out\n%s", name, n, pool.Out(), pool.Leaks(0))
 			return
 		}
+		pool.Trim(0)
+	}
+}
+
+// TestFiltersFailWithoutMemory is the same for conditions.
+func TestFiltersFailWithoutMemory(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	for i := range 150 {
+		c := newCases(t, rand.New(rand.NewPCG(seed, uint64(i))))
+		e := forgiving(trees{c.r}.of(boolT, 3))
+		b, _ := c.batch(treeTypes, c.rows(treeTypes, 12))
+		asked := 1
+		for n := 1; asked >= n && n < 60; n++ {
+			pool := mem.NewPool()
+			env := *c.env
+			env.Account = mem.NewRoot("refusing", 0, pool)
+			asked = 0
+			env.Account.Refuse = func(int64) bool { asked++; return asked == n }
+			f, err := CompileFilter(&env, e)
+			if err == nil {
+				_, err = f.Apply(b)
+				f.Close()
+			}
+			if err != nil && !isLimit(err) {
+				t.Errorf("%s: request %d was refused with %v", e, n, err)
+			}
+			if pool.Out() != 0 || env.Account.Used() != 0 {
+				t.Errorf("%s: request %d was refused, %d bytes are out", e, n, pool.Out())
+			}
+			pool.Trim(0)
+		}
+		c.done()
 	}
 }
 
@@ -420,6 +450,119 @@ func evalOnce(env *Env, e expr.Expr, b *vector.Batch) (vals []any, err error) {
 		vals = append(vals, ValueAt(out[0], b.Row(i)))
 	}
 	return vals, nil
+}
+
+// trees makes random expressions over three bigints, two strings and a boolean.
+type trees struct{ r *rand.Rand }
+
+var treeTypes = []types.Type{bigT, bigT, bigT, varcharT, varcharT, boolT}
+
+// of makes an expression of a type, at most depth forms deep.
+func (x trees) of(t types.Type, depth int) expr.Expr {
+	if depth == 0 || x.r.IntN(6) == 0 {
+		return x.leaf(t)
+	}
+	sub := func(t types.Type) expr.Expr { return x.of(t, depth-1) }
+	switch x.r.IntN(6) {
+	case 0:
+		return form(expr.Case, t, sub(boolT), sub(t), sub(boolT), sub(t), sub(t))
+	case 1:
+		return form(expr.Coalesce, t, sub(t), sub(t))
+	case 2:
+		return form(expr.Try, t, sub(t))
+	}
+	switch t.Kind {
+	case types.Boolean:
+		return x.condition(sub)
+	case types.BigInt:
+		ops := []string{function.OpAdd, function.OpDivide, function.OpMultiply, function.OpModulus}
+		if x.r.IntN(4) == 0 {
+			return cast(sub(varcharT), bigT)
+		}
+		return fn(ops[x.r.IntN(len(ops))], bigT, sub(bigT), sub(bigT))
+	}
+	if x.r.IntN(3) == 0 {
+		return fn([]string{"upper", "reverse", "trim"}[x.r.IntN(3)], varcharT, sub(varcharT))
+	}
+	return fn("concat", varcharT, sub(varcharT), sub(varcharT))
+}
+
+func (x trees) condition(sub func(types.Type) expr.Expr) expr.Expr {
+	switch x.r.IntN(6) {
+	case 0:
+		return form(expr.And, boolT, sub(boolT), sub(boolT), sub(boolT))
+	case 1:
+		return form(expr.Or, boolT, sub(boolT), sub(boolT))
+	case 2:
+		return form(expr.Not, boolT, sub(boolT))
+	case 3:
+		return form(expr.IsNull, boolT, sub(varcharT))
+	case 4:
+		return fn(function.OpLe, boolT, sub(varcharT), sub(varcharT))
+	}
+	return fn([]string{function.OpLt, function.OpEq, function.OpDistinct}[x.r.IntN(3)], boolT, sub(bigT), sub(bigT))
+}
+
+func (x trees) leaf(t types.Type) expr.Expr {
+	if x.r.IntN(4) == 0 {
+		return lit(randomValue(x.r, t), t)
+	}
+	switch t.Kind {
+	case types.BigInt:
+		return col(x.r.IntN(3), bigT)
+	case types.Varchar:
+		return col(3+x.r.IntN(2), varcharT)
+	}
+	return col(5, boolT)
+}
+
+// filter compiles a boolean expression as a condition, nil for another.
+func (c *cases) filter(e expr.Expr) *Filter {
+	if e.Type().Kind != types.Boolean {
+		return nil
+	}
+	f, err := CompileFilter(c.env, e)
+	if err != nil {
+		c.t.Fatalf("filter %s: %v", e, err)
+	}
+	return f
+}
+
+// forgiving wraps e so that which of several errors a batch shows, and whether
+// AND and OR show one that another operand makes up for, cannot matter.
+func forgiving(e expr.Expr) expr.Expr { return form(expr.Try, e.Type(), e) }
+
+// TestTreesAnswerAsRowsDo evaluates random expressions, in which branches are
+// taken by few rows and fail in some, as TestEveryEncodingAnswersAsRowsDo does.
+func TestTreesAnswerAsRowsDo(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	for i := range 150 {
+		c := newCases(t, rand.New(rand.NewPCG(seed, uint64(i))))
+		typ := []types.Type{bigT, varcharT, boolT}[c.r.IntN(3)]
+		e := forgiving(trees{c.r}.of(typ, 3))
+		p, err := Compile(c.env, []expr.Expr{e})
+		if err != nil {
+			t.Fatalf("%s: %v", e, err)
+		}
+		f := c.filter(e)
+		for range 4 {
+			rows := c.rows(treeTypes, 1+c.r.IntN(30))
+			b, how := c.batch(treeTypes, rows)
+			want, name := c.rowAnswers(e, treeTypes, rows), fmt.Sprint(e, how)
+			if !c.check(name, p, b, rows, want) || f != nil && !c.checkFilter(name, f, b, want) {
+				break
+			}
+			if got, err := evalAll(t, c.env, e, b); err == nil && i%15 == 0 {
+				c.refuse(name, e, b, got)
+			}
+		}
+		if f != nil {
+			f.Close()
+		}
+		p.Close()
+		c.done()
+	}
 }
 
 func TestFunctionsOfTheSession(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/exec"
+	"github.com/tuttidb/tutti/exec/op"
 	"github.com/tuttidb/tutti/exec/op/optest"
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -214,6 +215,43 @@ func TestFaultsOfTasks(t *testing.T) {
 						Log: quiet(), Output: &fakeOutput{parts: make([]optest.Rows, 3)},
 					})
 				}}}}
+			})
+		})
+	}
+}
+
+// TestFaultsOfSplitsAndSpools has producers of rows that others read: each key
+// by one of them, or all rows by all of them.
+func TestFaultsOfSplitsAndSpools(t *testing.T) {
+	const width = 3
+	tab := spoolTable(400)
+	for name, build := range map[string]func(x *optest.Case) (sink func() exec.Sink, tops []exec.Operator){
+		"split": func(x *optest.Case) (func() exec.Sink, []exec.Operator) {
+			spools, tops := make([]*spool, width), []exec.Operator{}
+			for i := range spools {
+				spools[i] = newSpool(x.Account, tab.Types, width)
+				tops = append(tops, spools[i].reader(1).source())
+			}
+			return func() exec.Sink { return newSplitSink(&op.Env{Account: x.Account}, spools, []int{0, 1}) }, tops
+		},
+		"spool": func(x *optest.Case) (func() exec.Sink, []exec.Operator) {
+			s := newSpool(x.Account, tab.Types, width)
+			one, two := s.reader(1), s.reader(2)
+			return func() exec.Sink { return s.sink() }, []exec.Operator{one.source(), two.source(), two.source()}
+		},
+		"gather": func(*optest.Case) (func() exec.Sink, []exec.Operator) {
+			g := newGather(width)
+			return func() exec.Sink { return g.sink() }, []exec.Operator{g.source()}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			optest.Faults(t, []optest.Table{tab}, 20, func(x *optest.Case) optest.Job {
+				sink, tops := build(x)
+				j := optest.Job{Tops: tops}
+				for _, in := range x.Split(0, width) {
+					j.Drivers = append(j.Drivers, exec.Driver{Source: in, Sink: sink()})
+				}
+				return j
 			})
 		})
 	}

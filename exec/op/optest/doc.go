@@ -7,7 +7,8 @@
 // the way real operators do, memory and all: when the operator asks for the
 // next batch, the one before is released and, because the pool poisons what is
 // released, a use after that shows as wrong rows. It checks what an operator
-// promises of its own batches, and at the end that no slab is still out.
+// promises of its own batches, and at the end that no slab is still out. Faults
+// breaks jobs of operators off at every point, and checks the same.
 //
 //	want := optest.Rows{{int64(1), "a"}}
 //	optest.Each(t, []optest.Table{left, right}, func(c *optest.Case) exec.Operator {
