@@ -45,16 +45,16 @@ func run() int {
 		}
 		return exit.code
 	}
-	fmt.Fprintln(os.Stderr, "tutti:", misspelt(root, err))
+	fmt.Fprintln(os.Stderr, "tutti:", misspelled(root, err))
 	return exitUsage
 }
 
 // unknownCommand is how cobra says that a subcommand does not exist.
 var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for`)
 
-// misspelt adds to an error about an unknown subcommand or flag what may have
+// misspelled adds to an error about an unknown subcommand or flag what may have
 // been meant.
-func misspelt(cmd *cobra.Command, err error) error {
+func misspelled(cmd *cobra.Command, err error) error {
 	if m := unknownCommand.FindStringSubmatch(err.Error()); m != nil {
 		var known []string
 		for _, c := range cmd.Commands() {
@@ -95,13 +95,13 @@ func rootCommand() *cobra.Command {
 		Short:         "Distributed SQL over the files of a data lake",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		// Ours are one line, see misspelt.
+		// Ours are one line, see misspelled.
 		DisableSuggestions: true,
 		CompletionOptions: cobra.CompletionOptions{
 			HiddenDefaultCmd: true,
 		},
 	}
-	root.SetFlagErrorFunc(misspelt)
+	root.SetFlagErrorFunc(misspelled)
 	root.AddCommand(serverCommand(), coordinatorCommand(), workerCommand(), sqlCommand(), configCommand(), versionCommand())
 	return root
 }

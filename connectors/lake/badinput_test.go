@@ -136,7 +136,7 @@ func TestSchemaMismatch(t *testing.T) {
 func TestMismatchBeyondSample(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 100 {
-		kind, v := arrow.DataType(i64), "1"
+		kind, v := i64, "1"
 		if i == 50 {
 			kind, v = str, `"a"`
 		}

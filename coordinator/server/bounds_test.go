@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -149,5 +150,24 @@ func TestAbandoned(t *testing.T) {
 			t.Fatalf("%d results, %d bytes are left", left, h.server.buffered.Load())
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestKeepBytes: last pages are kept while there is room, the newest at least.
+func TestKeepBytes(t *testing.T) {
+	h := newHarness(t, func(c *Config) { c.Limits.KeepBytes = 3 * resultBytes })
+	var uris []string
+	for range 5 {
+		p, _, _ := h.page("POST", "/v1/statement", "rows 1")
+		h.page("GET", p.NextURI, "")
+		uris = append(uris, p.NextURI)
+	}
+	for i, want := range []int{404, 404, 404, 200, 200} {
+		if resp, _ := h.do("GET", uris[i], ""); resp.StatusCode != want {
+			t.Errorf("page %d: %s", i, resp.Status)
+		}
+	}
+	if resp, _ := h.do("DELETE", uris[4], ""); resp.StatusCode != http.StatusNoContent {
+		t.Error(resp.Status)
 	}
 }

@@ -13,8 +13,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-
-	"github.com/tuttidb/tutti/coordinator"
 )
 
 // reply is what tests look at in an answer.
@@ -520,77 +518,6 @@ func TestManyClients(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-}
-
-// TestKeepBytes: last pages are kept while there is room, the newest at least.
-func TestKeepBytes(t *testing.T) {
-	h := newHarness(t, func(c *Config) { c.Limits.KeepBytes = 3 * resultBytes })
-	var uris []string
-	for range 5 {
-		p, _, _ := h.page("POST", "/v1/statement", "rows 1")
-		h.page("GET", p.NextURI, "")
-		uris = append(uris, p.NextURI)
-	}
-	for i, want := range []int{404, 404, 404, 200, 200} {
-		if resp, _ := h.do("GET", uris[i], ""); resp.StatusCode != want {
-			t.Errorf("page %d: %s", i, resp.Status)
-		}
-	}
-	if resp, _ := h.do("DELETE", uris[4], ""); resp.StatusCode != http.StatusNoContent {
-		t.Error(resp.Status)
-	}
-}
-
-// TestSession: the headers of a statement, as the engine gets them.
-func TestSession(t *testing.T) {
-	h := newHarness(t, nil)
-	for _, line := range []string{
-		"Source: cli", "Catalog: TPCH", "Schema: Tiny", "Time-Zone: Europe/Rome", "Language: en", "Client-Info: i", "Trace-Token: t",
-		"Client-Tags: a, b,,c", "Transaction-Id: NONE", "Session: a=1,b=x%2Cy", "Session: c=%C3%A9", "Prepared-Statement: p+1=select+%3F",
-		"Extra-Credential: k=v", "Resource-Estimate: EXECUTION_TIME=1s", "Role: system=ROLE%7Bx%7D",
-	} {
-		name, value, _ := strings.Cut(line, ": ")
-		h.header.Add("X-Trino-"+name, value)
-	}
-	h.header.Set("X-Forwarded-For", "10.1.2.3, 10.0.0.1")
-	h.header.Set("User-Agent", "ua")
-	h.run("rows 0")
-	got := h.engine.last().req.Session
-	want := coordinator.Session{
-		User: "ann", Source: "cli", Catalog: "tpch", Schema: "tiny", TimeZone: "Europe/Rome", Language: "en", ClientInfo: "i", TraceToken: "t",
-		ClientTags: []string{"a", "b", "c"}, UserAgent: "ua", RemoteAddress: "10.1.2.3", Transaction: "NONE",
-		Properties: map[string]string{"a": "1", "b": "x,y", "c": "é"}, Prepared: map[string]string{"p 1": "select ?"},
-		Capabilities: []string{"PARAMETRIC_DATETIME"},
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
-}
-
-func FuzzSession(f *testing.F) {
-	f.Add("a=1,b=%2C", "p=select+1", "x, y", "Europe/Rome", "host:80")
-	f.Add("=", "%", ",,,", "+25:00", "a/b@c")
-	f.Fuzz(func(t *testing.T, session, prepared, tags, zone, host string) {
-		r, err := http.NewRequest("POST", "http://h/v1/statement", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, v := range map[string]string{"User": "u", "Session": session, "Prepared-Statement": prepared, "Client-Tags": tags, "Time-Zone": zone} {
-			r.Header.Set("X-Trino-"+name, v)
-		}
-		r.Header.Set("X-Forwarded-Host", host)
-		s, err := sessionOf(r)
-		if err == nil {
-			for k := range s.Properties {
-				if k == "" {
-					t.Errorf("a property without a name in %q", session)
-				}
-			}
-		}
-		if base := baseOf(r); strings.ContainsAny(base[len("http://"):], "/?#@ ") {
-			t.Errorf("base %q", base)
-		}
-	})
 }
 
 func TestAPI(t *testing.T) {

@@ -220,7 +220,7 @@ func TestResults(t *testing.T) {
 		if tc.op == "" {
 			continue
 		}
-		v := expr.Expr(number(tc.value))
+		v := number(tc.value)
 		if fn.Result.Kind == types.Double {
 			v = &expr.Const{Value: float64(tc.value), Typ: fn.Result}
 		}

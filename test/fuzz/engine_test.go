@@ -156,7 +156,7 @@ func (a *answer) settle(u *tutti, q coordinator.Query) {
 	// query; if it was a panic, that is a finding all the same.
 	if u.log.Len() > 0 {
 		a.left = true
-		a.err = fmt.Errorf("logged (error: %v):\n%s", a.err, strings.ReplaceAll(u.log.String(), `\n`, "\n"))
+		a.err = fmt.Errorf("logged (error: %v):\n%s", a.err, strings.ReplaceAll(u.log.String(), `\n`, "\n")) //nolint:errorlint // it is no longer that error, and may be nil
 		return
 	}
 	if u.used > 0 && (u.account.Used() != u.used || u.pool.Out() != u.out) {

@@ -107,7 +107,11 @@ func (p *physical) write(t *testing.T, dict bool) []byte {
 	}
 	var out bytes.Buffer
 	w := file.NewParquetWriter(&out, root, file.WithWriterProps(pq.NewWriterProperties(pq.WithDictionaryDefault(dict))))
-	cw, err := w.AppendRowGroup().NextColumn()
+	group, err := w.AppendRowGroupChecked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cw, err := group.NextColumn()
 	if err != nil {
 		t.Fatal(err)
 	}
