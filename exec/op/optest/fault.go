@@ -318,8 +318,16 @@ func (r *faultRun) report(err error) {
 	if r.err == nil {
 		r.err = err
 	}
+	if r.refuse > 0 && !r.onward {
+		time.AfterFunc(linger, func() { r.cancel(err) })
+		return
+	}
 	r.cancel(err)
 }
+
+// linger is how long the siblings of a driver that was refused memory once go
+// on before they hear of it, looking at what it has left behind.
+const linger = time.Millisecond
 
 // drain pulls o's rows until the end or until enough batches were seen.
 func (r *faultRun) drain(o exec.Operator) error {
