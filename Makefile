@@ -5,12 +5,15 @@ CACHE      := $(CURDIR)/.cache
 DEMO       := $(CACHE)/demo
 RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./client/...
 FUZZTIME   ?= 20s
+IMAGE_TAG  ?= dev
 
 # Tools, by version. They are built into .cache/bin once and never go into go.mod.
 GOLANGCI   := $(CACHE)/bin/golangci-lint-v2.15.0
 BUF        := $(CACHE)/bin/buf-v1.59.0
+HELM       := $(CACHE)/bin/helm-v4.3.1
+KUSTOMIZE  := $(CACHE)/bin/kustomize-v5.7.1
 
-.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen fuzz gen demo demo-stop clean
+.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen fuzz gen demo demo-stop clean image
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +65,9 @@ check-gen: $(BUF) ## the .proto files are sound and the Go code is theirs
 	@rm -rf $(CACHE)/gen && $(BUF) generate -o $(CACHE)/gen
 	@diff -r --exclude='*.proto' $(CACHE)/gen/proto proto || { echo "proto is not what its .proto files say: run make gen"; exit 1; }
 
+image: build ## bin/tutti-image.tar, a container image without a container engine: docker load, podman load, ctr image import
+	go run ./deploy/k8s/image -name tutti:$(IMAGE_TAG) -version $(IMAGE_TAG)
+
 demo: ## a cluster with an S3 store, TPC-H at SF= (default 1) and its 22 queries; stays up
 	@SF="$(SF)" DEMO="$(DEMO)" bench/demo.sh start
 
@@ -80,3 +86,12 @@ $(GOLANGCI):
 
 $(BUF):
 	$(call tool,github.com/bufbuild/buf/cmd/buf)
+
+$(HELM):
+	$(call tool,helm.sh/helm/v4/cmd/helm)
+
+$(KUSTOMIZE):
+	$(call tool,sigs.k8s.io/kustomize/kustomize/v5)
+
+# The tests of deploy/k8s build these by themselves, but not within the time that a test has.
+test test-all: | $(HELM) $(KUSTOMIZE)
