@@ -1,0 +1,156 @@
+package meta
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// seek finds the place of a node with an empty disk. Until it has one, raft is
+// not heard in either direction, so that a node that has forgotten everything
+// cannot vote as if it never knew. What the others say decides:
+//
+//   - somebody belongs to a cluster: ask its leader to be taken in, without a
+//     vote until caught up;
+//   - somebody is founding one, in which nothing can have been decided yet:
+//     take part, as the voter that the founder named;
+//   - all are empty, or after Grace a majority is and nobody says otherwise,
+//     and this is the node with the lowest name: found one;
+//   - otherwise wait.
+//
+// A founder that stops half-way goes on when it is started again: its disk has
+// the list of voters and no cluster id, which the first leader's first entry
+// brings.
+func (n *Node) seek() {
+	begin := time.Now()
+	for pause := 20 * time.Millisecond; !n.configured(); pause = min(2*pause, 200*time.Millisecond) {
+		done, err := n.place(time.Since(begin) > n.cfg.Timing.Grace)
+		if err != nil {
+			n.cfg.Log.Debug("seeking a cluster", "node", n.cfg.ID, "error", err)
+		}
+		if done {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-n.ctx.Done():
+			return
+		case <-n.failed:
+			return
+		}
+	}
+}
+
+// place looks once, and reports whether the node has found its place.
+func (n *Node) place(patient bool) (bool, error) {
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timing.Call)
+	defer cancel()
+	answers := n.probeAll(ctx)
+	empty := 1 // this node
+	var founding, member *pb.MetaProbeResponse
+	for _, p := range answers {
+		switch p.Standing {
+		case pb.MetaStanding_META_STANDING_MEMBER:
+			if member == nil || p.Leader != "" && p.Term >= member.Term {
+				member = p
+			}
+		case pb.MetaStanding_META_STANDING_FOUNDING:
+			founding = p
+		case pb.MetaStanding_META_STANDING_EMPTY:
+			empty++
+		}
+	}
+	all := len(n.cfg.Peers)
+	switch {
+	case member != nil:
+		return n.enter(ctx, member)
+	case founding != nil:
+		n.cfg.Log.Info("takes part in a new cluster", "node", n.cfg.ID, "founder", founding.Id)
+		n.mux.speak()
+		return true, nil
+	case n.cfg.names()[0] == n.cfg.ID && (empty == all || patient && empty > all/2):
+		err := n.found()
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// probeAll asks all others how they are, and returns the answers that came.
+func (n *Node) probeAll(ctx context.Context) map[string]*pb.MetaProbeResponse {
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	answers := map[string]*pb.MetaProbeResponse{}
+	for _, id := range n.cfg.others() {
+		wait.Go(func() {
+			if p, err := n.probe(ctx, id); err == nil {
+				mu.Lock()
+				answers[id] = p
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	return answers
+}
+
+// found begins a cluster with all peers as voters.
+func (n *Node) found() error {
+	var conf raft.Configuration
+	for _, id := range n.cfg.names() {
+		conf.Servers = append(conf.Servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(n.cfg.Peers[id])})
+	}
+	n.mux.speak()
+	if err := n.raft.BootstrapCluster(conf).Error(); err != nil {
+		return fmt.Errorf("founding a cluster: %w", err)
+	}
+	n.cfg.Log.Info("founds a cluster", "node", n.cfg.ID, "coordinators", serverNames(conf.Servers))
+	return nil
+}
+
+// enter asks the leader of a cluster to take this node in.
+func (n *Node) enter(ctx context.Context, member *pb.MetaProbeResponse) (bool, error) {
+	if member.Leader == "" {
+		return false, fmt.Errorf("coordinator %s belongs to cluster %s, which has no leader at present", member.Id, member.ClusterId)
+	}
+	c, err := n.client(member.Leader)
+	if err != nil {
+		return false, err
+	}
+	r, err := c.Join(ctx, &pb.MetaJoinRequest{Id: n.cfg.ID, Incarnation: n.incarnation})
+	if err != nil {
+		return false, err
+	}
+	if err := refusal(r.Code, r.Message); err != nil {
+		return false, err
+	}
+	// On disk before raft is heard: see ballot.
+	if err := n.stable.Set(joinKey, []byte(indexKey(r.Index))); err != nil {
+		return false, err
+	}
+	n.mux.speak()
+	n.cfg.Log.Info("joins the cluster with an empty disk", "node", n.cfg.ID, "cluster", member.ClusterId, "leader", member.Leader)
+	return true, nil
+}
+
+// standing is what this node knows of a cluster.
+func (n *Node) standing() pb.MetaStanding {
+	switch {
+	case n.State().ClusterID != "":
+		return pb.MetaStanding_META_STANDING_MEMBER
+	case !n.configured():
+		return pb.MetaStanding_META_STANDING_EMPTY
+	case n.State().Index > 0 || n.raft.LastIndex() > foundingEntries:
+		return pb.MetaStanding_META_STANDING_MEMBER
+	}
+	return pb.MetaStanding_META_STANDING_FOUNDING
+}
+
+// foundingEntries is how long a log may be in which nothing has been decided:
+// the list of voters and the first entries of a first leader. A longer one
+// that has not been applied yet is that of a member that has just started.
+const foundingEntries = 3

@@ -1,0 +1,113 @@
+package meta
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/hashicorp/raft"
+
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// service is what a node does for the others. The mux has made sure that the
+// caller is one of them. Nothing here calls on: a request goes one hop.
+type service struct {
+	pb.UnimplementedMetaServer
+	node *Node
+}
+
+// Apply proposes an entry.
+func (s *service) Apply(ctx context.Context, r *pb.MetaApplyRequest) (*pb.MetaApplyResponse, error) {
+	if err := s.node.usable(); err != nil {
+		return &pb.MetaApplyResponse{Code: pb.MetaCode_META_CODE_NOT_LEADER, Message: err.Error()}, nil
+	}
+	if s.node.raft.State() != raft.Leader {
+		return &pb.MetaApplyResponse{Code: pb.MetaCode_META_CODE_NOT_LEADER, Message: "this node does not lead"}, nil
+	}
+	if r.GetEntry().GetId() == "" {
+		return &pb.MetaApplyResponse{Code: pb.MetaCode_META_CODE_INVALID, Message: "an entry needs an id"}, nil
+	}
+	return s.node.applyHere(ctx, r.Entry), nil
+}
+
+// Index confirms the leadership and tells how far the state is.
+func (s *service) Index(context.Context, *pb.MetaIndexRequest) (*pb.MetaIndexResponse, error) {
+	return s.node.indexHere(), nil
+}
+
+// Probe tells how this node is.
+func (s *service) Probe(context.Context, *pb.MetaProbeRequest) (*pb.MetaProbeResponse, error) {
+	return s.node.health(), nil
+}
+
+func (n *Node) health() *pb.MetaProbeResponse {
+	_, leader := n.raft.LeaderWithID()
+	p := &pb.MetaProbeResponse{
+		Id: n.cfg.ID, Standing: n.standing(), ClusterId: n.State().ClusterID, Leader: string(leader), Term: n.raft.CurrentTerm(),
+		LastIndex: n.raft.LastIndex(), Applied: n.raft.AppliedIndex(), Incarnation: n.incarnation,
+	}
+	if err := n.Err(); err != nil {
+		p.Failure = err.Error()
+	}
+	return p
+}
+
+// Join takes a node with an empty disk in.
+func (s *service) Join(_ context.Context, r *pb.MetaJoinRequest) (*pb.MetaJoinResponse, error) {
+	return s.node.join(r), nil
+}
+
+// Transfer hands the leadership on.
+func (s *service) Transfer(ctx context.Context, r *pb.MetaTransferRequest) (*pb.MetaTransferResponse, error) {
+	return s.node.transferHere(ctx, r.GetTo()), nil
+}
+
+// Remember keeps entries in memory.
+func (s *service) Remember(_ context.Context, r *pb.MetaRememberRequest) (*pb.MetaRememberResponse, error) {
+	answer := &pb.MetaRememberResponse{Incarnation: s.node.incarnation}
+	if err := s.node.usable(); err != nil {
+		answer.Message = err.Error()
+		return answer, nil
+	}
+	var err error
+	answer.Epoch, answer.Accepted, err = s.node.memory.put(r.GetEpoch(), r.GetEntries(), r.GetForget())
+	if err != nil {
+		answer.Message = err.Error()
+	}
+	return answer, nil
+}
+
+// Collect returns what is remembered, to a newer leader.
+func (s *service) Collect(_ context.Context, r *pb.MetaCollectRequest) (*pb.MetaCollectResponse, error) {
+	if err := s.node.usable(); err != nil {
+		return nil, err
+	}
+	entries, epoch, ok := s.node.memory.collect(r.GetEpoch())
+	return &pb.MetaCollectResponse{Accepted: ok, Epoch: epoch, Incarnation: s.node.incarnation, Entries: entries}, nil
+}
+
+// Restore replaces the state by a backup that comes in pieces.
+func (s *service) Restore(stream pb.Meta_RestoreServer) error {
+	r, w := io.Pipe()
+	go func() {
+		for {
+			m, err := stream.Recv()
+			if err == nil {
+				_, err = w.Write(m.GetChunk())
+			}
+			if err != nil {
+				w.CloseWithError(err) // io.EOF is the end
+				return
+			}
+		}
+	}()
+	defer r.Close()
+	state, err := readState(r)
+	if err != nil {
+		return stream.SendAndClose(&pb.MetaRestoreResponse{Code: pb.MetaCode_META_CODE_INVALID, Message: err.Error()})
+	}
+	return stream.SendAndClose(s.node.restoreHere(stream.Context(), state))
+}
+
+var errNotLeading = errors.New("this node does not lead")
