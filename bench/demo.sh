@@ -140,7 +140,8 @@ start() {
   trap 'code=$?; trap - EXIT; [ -z "${BUSY:-}" ] || kill "$BUSY" 2>/dev/null; stop; exit $code' EXIT
   trap 'exit 130' INT TERM
   busy "Building bin/tutti" env CGO_ENABLED=0 go build -C "$ROOT" -ldflags='-s -w' -o bin/tutti ./cmd/tutti
-  busy "Building the data generator" go build -C "$ROOT" -o "$DEMO/bin/datagen" ./bench/datagen
+  # Without cgo too, so that nearly all packages are compiled already.
+  busy "Building the data generator" env CGO_ENABLED=0 go build -C "$ROOT" -o "$DEMO/bin/datagen" ./bench/datagen
   if [ ! -x "$GATEWAY" ]; then
     busy "Building the S3 store (versitygw $GATEWAY_VERSION, once)" \
       env GOBIN="$DEMO/bin" CGO_ENABLED=0 go install -ldflags='-s -w' "github.com/versity/versitygw/cmd/versitygw@$GATEWAY_VERSION"
