@@ -106,13 +106,15 @@ type State string
 
 // The states of a query, in order; finished and failed are final.
 const (
-	Queued    State = "QUEUED"
-	Planning  State = "PLANNING"
-	Starting  State = "STARTING"
-	Running   State = "RUNNING"
-	Finishing State = "FINISHING"
-	Finished  State = "FINISHED"
-	Failed    State = "FAILED"
+	Queued State = "QUEUED"
+	// WaitingForResources: there is no worker to run on.
+	WaitingForResources State = "WAITING_FOR_RESOURCES"
+	Planning            State = "PLANNING"
+	Starting            State = "STARTING"
+	Running             State = "RUNNING"
+	Finishing           State = "FINISHING"
+	Finished            State = "FINISHED"
+	Failed              State = "FAILED"
 )
 
 // Done reports whether the state is final.
@@ -125,7 +127,7 @@ type QueryInfo struct {
 	State   State
 	SQL     string
 	Session Session
-	// Why says what a queued query waits for, and QueuePosition where it stands,
+	// Why says what a queued query, or one without workers, waits for, and QueuePosition where it stands,
 	// 1 for the next; 0 if it does not wait.
 	Why           string
 	QueuePosition int

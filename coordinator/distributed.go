@@ -3,8 +3,8 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +23,14 @@ import (
 )
 
 const (
-	// maxRuns is how often a query is run again after losing a worker.
+	// maxRuns is how often a query is run again, as a whole, after losing a worker.
 	maxRuns = 4
+	// resultRetry is how long the reader of a result goes on asking a node that
+	// does not answer: by then it is known to be gone, and another attempt named.
+	resultRetry = 20 * time.Second
+	// keepPerNode is how many bytes of outputs stay, a worker, that nobody reads
+	// but for recovery.
+	keepPerNode = 512 << 20
 	// endTimeout bounds how long nodes are waited for at a query's end.
 	endTimeout = 2 * time.Second
 )
@@ -50,26 +56,28 @@ func (d *Distributed) Tasks() int { return max(1, len(d.Registry.Live())) }
 
 // Execute prepares a run; the first Next starts it.
 func (d *Distributed) Execute(ctx context.Context, e *Execution) (Rows, error) {
-	return &distributedRows{ctx: ctx, d: d, e: e, start: time.Now(), bad: map[string]bool{}}, nil
+	return &distributedRows{ctx: ctx, d: d, e: e, start: time.Now()}, nil
 }
 
-// distributedRows is a plan that runs on workers, several times if it must.
+// distributedRows is a plan that runs on workers.
 //
-// The root task's output is fetched while the task runs. Its rows are given to
-// the client once the task is committed, so that a lost worker costs a run and
-// nothing else; or earlier, when as much has come as is kept here (resultAhead).
-// From the first row on a loss is the client's to hear of.
+// What is lost with a worker is done again within a run (schedule.Loop). The
+// root task's output is fetched while the task runs. Its rows are given to the
+// client once all of them are here, so that nothing can be lost any more; or
+// earlier, when as much has come as is kept here (resultAhead). From then on the
+// loss of the root task is the client's to hear of; before, a run that cannot go
+// on is followed by another.
 type distributedRows struct {
 	ctx   context.Context // of the whole execution
 	d     *Distributed
 	e     *Execution
 	start time.Time
-	bad   map[string]bool // nodes that failed this query
 	runs  int
 
 	mu    sync.Mutex // guards run against Snapshot
 	run   *running
-	given bool // a row has left
+	since time.Time // of the wait for a first worker
+	given bool      // a row has left
 	over  bool
 }
 
@@ -80,8 +88,9 @@ type running struct {
 	client *cluster.Client
 	inputs *exchange.Inputs
 	source exec.Operator
+	ctx    context.Context
 	cancel context.CancelFunc
-	over   chan struct{} // closed when the run is committed or has failed
+	over   chan struct{} // closed when the result is held or the run has failed
 	failed atomic.Pointer[query.Failure]
 	ended  bool
 }
@@ -100,7 +109,10 @@ func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		b, err := r.run.source.Next(ctx)
 		if err == nil {
-			r.given = r.given || b != nil
+			if b != nil && !r.given {
+				r.given = true
+				r.run.loop.Given(r.run.ctx)
+			}
 			return b, nil
 		}
 		if ctx.Err() != nil {
@@ -121,10 +133,9 @@ func (r *distributedRows) again(err error) error {
 	r.endRun()
 	if f != nil {
 		err, retry = f.Err, f.Retryable
-		r.noteBad(r.run.state)
 	}
 	switch {
-	case !retry || r.ctx.Err() != nil:
+	case !retry || r.ctx.Err() != nil || r.e.RetryPolicy == RetryNone:
 		return err
 	case r.given && lost != nil || r.runs > maxRuns && lost != nil:
 		return qerr.Wrap(qerr.RemoteHostGone, err, "the rest of the result was lost with a worker; run the query again").WithRetry()
@@ -137,120 +148,107 @@ func (r *distributedRows) again(err error) error {
 
 // begin sets the plan going and opens its result.
 func (r *distributedRows) begin() error {
-	nodes, err := r.nodes(r.ctx)
+	tasks, err := r.workers(r.ctx)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(r.ctx)
 	x := &running{
-		client: cluster.NewClient(r.d.Conns, r.withSelf(nodes), r.lost, r.settings()),
-		state:  query.NewRun(r.e.Query, r.e.Plan, int32(r.runs), len(nodes)), over: make(chan struct{}),
+		client: cluster.NewClient(r.d.Conns, r.lost, r.settings()), ctx: ctx, cancel: cancel,
+		state: query.NewRun(r.e.Query, r.e.Plan, int32(r.runs), tasks), over: make(chan struct{}),
 	}
-	x.loop = schedule.NewLoop(x.state, schedule.Deps{Client: x.client, Nodes: nodes, Splits: r.splits, Log: r.d.Log})
+	x.state.Recovery = query.Recovery{
+		Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(tasks) * keepPerNode,
+	}
+	x.loop = schedule.NewLoop(x.state, schedule.Deps{
+		Client: x.client, Members: r.d.Registry.Nodes, Changed: r.d.Registry.Changed, Wait: r.wait(),
+		Coordinator: schedule.Node{ID: schedule.CoordinatorNode, Address: r.d.Self}, Splits: r.splits, Root: x.name, Log: r.d.Log,
+	})
 	x.inputs = exchange.NewInputs(exchange.InputsConfig{
 		Task:  plan.TaskID{Stage: plan.StageID{Query: r.e.Query, Fragment: resultReader}},
-		Conns: r.d.Conns, Auth: r.d.Auth, Log: r.d.Log, Ahead: resultAhead, FeedWhenFull: true,
+		Conns: r.d.Conns, Auth: r.d.Auth, Log: r.d.Log, Ahead: resultAhead, FeedWhenFull: true, WholeFirst: true,
+		Retry: resultRetry, Read: func(id plan.TaskID) { go x.loop.Held(ctx, id) }, Lost: x.rootLost,
 	})
 	node := &plan.RemoteSource{Fragments: []plan.FragmentID{0}, Columns: r.e.Plan.Root().Root.Outputs()}
 	if x.source, err = x.inputs.Open(node, r.d.Account); err != nil {
+		cancel()
 		x.inputs.Close()
 		return err
 	}
-	ctx, cancel := context.WithCancel(r.ctx)
-	x.cancel = cancel
 	r.runs++
 	r.mu.Lock()
 	r.run = x
 	r.mu.Unlock()
-	go x.drive(ctx)
+	go x.drive()
 	return nil
 }
 
-// drive runs the plan to its end, and tells the reader of the root task: first
-// where it runs, then that it is committed.
-func (x *running) drive(ctx context.Context) {
+// drive runs the plan until its result is here.
+func (x *running) drive() {
 	defer close(x.over)
-	named, stop := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(named)
-		select {
-		case <-x.loop.Root():
-			id, node := x.loop.RootTask()
-			x.name(&pb.Source{Task: exchange.TaskToProto(id), Address: x.client.Address(node)})
-		case <-stop:
-		}
-	}()
-	task, failure := x.loop.Drive(ctx)
-	close(stop)
-	<-named
-	if failure != nil {
+	if failure := x.loop.Drive(x.ctx); failure != nil {
 		x.failed.Store(failure)
 		x.inputs.Fail(failure.Err)
-		return
 	}
-	end := task.Status.End.Partitions[0]
-	x.name(&pb.Source{
-		Task: exchange.TaskToProto(task.ID), Address: x.client.Address(task.Node), Committed: true, Frames: end.Frames, Rows: end.Rows,
-	})
 }
 
-// name tells the reader about the root task, the only one of its stage.
-func (x *running) name(src *pb.Source) {
+// name tells the reader about the root task, the only one of its stage: where
+// it runs, that it is committed, that another attempt took its place.
+func (x *running) name(root schedule.Source) {
+	src := &pb.Source{
+		Task: exchange.TaskToProto(root.Task), Address: root.Address, Committed: root.Committed, Frames: root.End.Frames, Rows: root.End.Rows,
+	}
 	if err := x.inputs.Update(&pb.Inputs{Sources: []*pb.Source{src}, Complete: []int32{0}}); err != nil {
 		x.inputs.Fail(err)
 	}
 }
 
-// lost tells of nodes that leave; the coordinator's own executor never does.
-func (r *distributedRows) lost(node string) <-chan struct{} {
-	if node == schedule.CoordinatorNode {
+// rootLost tells the run that the root task's output cannot be fetched.
+func (x *running) rootLost(id plan.TaskID, _ error) {
+	go x.loop.LostOutput(x.ctx, id)
+}
+
+// lost tells of places that are lost; the coordinator's own executor never is.
+func (r *distributedRows) lost(at query.Place) <-chan struct{} {
+	if at.Node == schedule.CoordinatorNode {
 		return make(chan struct{})
 	}
-	return r.d.Registry.Lost(node)
+	return r.d.Registry.Lost(at)
 }
 
-// noteBad remembers the nodes whose tasks failed or vanished, to leave them
-// out of the next run if others are there.
-func (r *distributedRows) noteBad(run *query.Run) {
-	live := map[string]bool{}
-	for _, n := range r.d.Registry.Live() {
-		live[n.ID] = true
+// wait is how long the query waits for a worker where there is none.
+func (r *distributedRows) wait() time.Duration {
+	if r.e.WorkerWait > 0 {
+		return r.e.WorkerWait
 	}
-	for _, s := range run.Stages {
-		for _, t := range s.Tasks {
-			f := t.Status.Failure
-			if !live[t.Node] || f != nil && f.Cause == query.CauseNode {
-				r.bad[t.Node] = true
-			}
-		}
-	}
+	return r.d.WorkerWait
 }
 
-// nodes returns the workers to use, waiting a while if there are none.
-func (r *distributedRows) nodes(ctx context.Context) ([]schedule.Node, error) {
-	deadline := time.NewTimer(r.d.WorkerWait)
+// workers returns the number of workers, waiting a while if there are none.
+func (r *distributedRows) workers(ctx context.Context) (int, error) {
+	deadline := time.NewTimer(r.wait())
 	defer deadline.Stop()
-	for {
+	for since := time.Now(); ; {
 		changed := r.d.Registry.Changed()
-		live := r.d.Registry.Live()
-		good := slices.DeleteFunc(slices.Clone(live), func(n schedule.Node) bool { return r.bad[n.ID] })
-		switch {
-		case len(good) > 0:
-			return good, nil
-		case len(live) > 0:
-			return live, nil
+		if n := len(r.d.Registry.Live()); n > 0 {
+			r.waiting(time.Time{})
+			return n, nil
 		}
+		r.waiting(since)
 		select {
 		case <-changed:
 		case <-deadline.C:
-			return nil, qerr.New(qerr.NoNodesAvailable, "No workers have joined the cluster: waited %s for one; start one with `tutti worker --join HOST:PORT`", r.d.WorkerWait).WithRetry()
+			return 0, qerr.New(qerr.NoNodesAvailable, "No workers have joined the cluster: waited %s for one; start one with `tutti worker --join HOST:PORT`", r.wait()).WithRetry()
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		}
 	}
 }
 
-func (r *distributedRows) withSelf(nodes []schedule.Node) []schedule.Node {
-	return append(slices.Clone(nodes), schedule.Node{ID: schedule.CoordinatorNode, Address: r.d.Self})
+func (r *distributedRows) waiting(since time.Time) {
+	r.mu.Lock()
+	r.since = since
+	r.mu.Unlock()
 }
 
 func (r *distributedRows) splits(ctx context.Context, scan *plan.Scan) (connectors.SplitSource, error) {
@@ -304,10 +302,14 @@ func (r *distributedRows) Close() error {
 // Snapshot fills in the figures so far.
 func (r *distributedRows) Snapshot(info *QueryInfo) {
 	r.mu.Lock()
-	x := r.run
+	x, since := r.run, r.since
 	r.mu.Unlock()
-	if x == nil {
-		return
+	if x != nil {
+		x.loop.Snapshot(func(run *query.Run) { snapshotRun(run, info, time.Since(r.start)) })
+		since = x.loop.Waiting()
 	}
-	x.loop.Snapshot(func(run *query.Run) { snapshotRun(run, info, time.Since(r.start)) })
+	info.Why = ""
+	if !since.IsZero() {
+		info.Why = fmt.Sprintf("waits for a worker to join, since %s of at most %s", time.Since(since).Round(time.Second), r.wait())
+	}
 }

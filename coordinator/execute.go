@@ -161,6 +161,7 @@ func (q *activeQuery) pump(rows Rows) error {
 
 func (q *activeQuery) execution(p *plan.Plan) *Execution {
 	return &Execution{
+		RetryPolicy: RetryPolicy(q.props.retryPolicy), TaskAttempts: q.props.taskAttempts, WorkerWait: q.props.workerWait,
 		Query: q.id, Plan: p, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
 		TimeZone: q.req.Session.TimeZone, Start: q.info.Created, FilterWait: filterWait(q.props.filterWait),
 		Settings: exec.Settings{

@@ -18,12 +18,28 @@ type Executor interface {
 	Tasks() int
 }
 
+// RetryPolicy says what is done again when a worker is lost, in Trino's words.
+type RetryPolicy string
+
+// The policies.
+const (
+	RetryTask  RetryPolicy = "TASK"  // what was lost
+	RetryQuery RetryPolicy = "QUERY" // the query, if no row has left
+	RetryNone  RetryPolicy = "NONE"  // nothing: the query fails
+)
+
 // Execution is a plan to run and how.
 type Execution struct {
 	Query plan.QueryID
 	Plan  *plan.Plan
 	// Settings have no drivers where each node takes as many as it has threads.
 	Settings exec.Settings
+	// RetryPolicy says what is done again when a worker is lost, TaskAttempts how
+	// often a task may be tried, WorkerWait how long the query waits when there
+	// is no worker (0: the node's default).
+	RetryPolicy  RetryPolicy
+	TaskAttempts int
+	WorkerWait   time.Duration
 	// MemoryLimit bounds the query's memory on each node, in bytes; 0: the
 	// node's default.
 	MemoryLimit int64

@@ -27,6 +27,8 @@ type properties struct {
 	broadcastLimit, oneTaskSize  int64
 	filterWait                   time.Duration
 	retryPolicy                  string
+	taskAttempts                 int
+	workerWait                   time.Duration
 	timeZone                     string
 }
 
@@ -82,12 +84,22 @@ func SessionProperties() []Property {
 			p.reservedMemory, err = parseBytes(v)
 			return err
 		}},
-		{"retry_policy", "varchar", "QUERY", "What is run again when a worker is lost: QUERY or NONE", func(p *properties, v string) (err error) {
-			p.retryPolicy, err = oneOf(v, "QUERY", "NONE")
+		{"required_workers_max_wait_time", "varchar", "", "Longest time that a query waits for a worker when there is none; empty: the coordinator's worker-wait", func(p *properties, v string) (err error) {
+			if v != "" {
+				p.workerWait, err = parseDuration(v)
+			}
+			return err
+		}},
+		{"retry_policy", "varchar", "TASK", "What is run again when a worker is lost: TASK (what was lost), QUERY (all, if no row has left) or NONE", func(p *properties, v string) (err error) {
+			p.retryPolicy, err = oneOf(v, "TASK", "QUERY", "NONE")
 			return err
 		}},
 		{"task_concurrency", "integer", "0", "Drivers of a pipeline on one worker; 0: one a thread", func(p *properties, v string) (err error) {
 			p.drivers, err = intBetween(v, 0, 1024)
+			return err
+		}},
+		{"task_retry_attempts_per_task", "integer", "4", "How often a task may be tried whose attempts fail with their worker", func(p *properties, v string) (err error) {
+			p.taskAttempts, err = intBetween(v, 1, 100)
 			return err
 		}},
 		{timeZoneProperty, "varchar", "", "Time zone of the session; empty: the client's", func(p *properties, v string) error {

@@ -284,6 +284,10 @@ func (q *activeQuery) Info() *QueryInfo {
 	if info.State.Done() {
 		return &info
 	}
+	if info.Why != "" { // said by the execution
+		info.State = WaitingForResources
+		return &info
+	}
 	if info.QueuePosition, info.Why = q.c.door.position(q.ticket); info.QueuePosition > 0 {
 		info.State = Queued
 		if !q.waiting.IsZero() {

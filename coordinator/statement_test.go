@@ -188,7 +188,7 @@ func TestListsAreAsWideAsTheirLongest(t *testing.T) {
 	}
 	changed := session()
 	changed.Properties = map[string]string{"retry_policy": "NONE"}
-	if _, rows, err := result(t, c, "SHOW SESSION LIKE 'retry_policy'", changed); err != nil || !strings.HasPrefix(rows[0], "retry_policy|NONE|QUERY|varchar|") {
+	if _, rows, err := result(t, c, "SHOW SESSION LIKE 'retry_policy'", changed); err != nil || !strings.HasPrefix(rows[0], "retry_policy|NONE|TASK|varchar|") {
 		t.Errorf("a property that is set shows as %q, %v", rows, err)
 	}
 	columns, rows, err := result(t, c, "SHOW FUNCTIONS LIKE 'abs'", session())

@@ -50,9 +50,17 @@ type InputsConfig struct {
 	// which has no other place for them. Whoever sets it must know what to do
 	// when the attempt is lost after all.
 	FeedWhenFull bool
+	// WholeFirst lets operators have frames of a committed attempt only when all
+	// have come, or Ahead bytes, if FeedWhenFull is set as well: what can still
+	// be lost is not used before it must.
+	WholeFirst bool
 	// Read, if set, is told of each committed attempt that was received whole.
 	// It must not block.
 	Read func(plan.TaskID)
+	// Lost, if set, is told of each committed attempt that cannot be fetched and
+	// of which operators have had nothing: the task waits for another attempt to
+	// be named. Else, and if they have, reading fails. It must not block.
+	Lost func(plan.TaskID, error)
 	// Merge makes one sorted operator of sorted ones. It owns them, also when
 	// it fails.
 	Merge func(node *plan.RemoteSource, streams []exec.Operator, account *mem.Account) (exec.Operator, error)

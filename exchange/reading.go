@@ -66,7 +66,7 @@ func (r *reading) completed(id plan.FragmentID) {
 }
 
 // source takes what is said about an attempt. Of the attempts of one task
-// the committed one counts, or else the last one named.
+// the last counts: it was made because those before it are lost.
 func (r *reading) source(src *pb.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,15 +91,15 @@ func (r *reading) supersede(i int, id plan.TaskID, src *pb.Source) error {
 	switch {
 	case s.id == id:
 		s.name(src)
-	case s.committed && !src.Committed || s.finished():
-		// An attempt that nobody needs any more.
+	case id.Attempt < s.id.Attempt, s.finished() && s.committed:
+		// Old news; or all of an attempt that counted is here already.
 	case s.fed > 0:
 		// Rows of the old attempt were read: the new one's order is another.
 		return &LostOutput{Task: s.id, Reason: "another attempt took its place while it was read"}
 	default:
 		s.drop()
-		next := newStream(r, id, src)
-		r.streams[i] = next
+		r.streams[i] = newStream(r, id, src)
+		r.feeding = r.feeding && slices.ContainsFunc(r.streams, func(o *stream) bool { return o.fed > 0 })
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (r *reading) poll(only *stream) (*arrived, <-chan struct{}, error) {
 }
 
 func (r *reading) pollStream(s *stream) (*arrived, <-chan struct{}, error) {
-	if !s.committed && !r.feeding {
+	if !r.feeding && (!s.committed || r.in.cfg.WholeFirst && s.state != ended) {
 		return nil, r.news, nil
 	}
 	if len(s.queue) > 0 {
@@ -227,6 +227,9 @@ func (r *reading) pollStream(s *stream) (*arrived, <-chan struct{}, error) {
 	if s.state == ended && s.committed {
 		if s.err == nil {
 			s.err = s.check()
+		}
+		if s.err != nil && s.forgo() {
+			return nil, r.news, nil
 		}
 		if s.err != nil {
 			r.fail(s.err)

@@ -46,6 +46,7 @@ type stream struct {
 	fed    int          // frames given to operators
 	err    error
 	gone   bool // dropped: what arrives is not wanted
+	forgot bool // lost, and another attempt is waited for
 }
 
 // arrived is a frame in a stream's queue, ready to be decoded.
@@ -146,12 +147,31 @@ func (s *stream) finish(err error) {
 	}
 	s.tellRead()
 	if r.err == nil {
-		if s.err != nil && s.committed && !s.gone {
+		if s.err != nil && s.committed && !s.gone && !s.forgo() {
 			r.fail(s.err)
 		}
 		r.start()
 	}
 	r.changed()
+}
+
+// forgo reports whether the stream, which has failed, can wait for another
+// attempt to be named, and tells whoever asked for it. The caller holds the
+// reading's mu.
+func (s *stream) forgo() bool {
+	var lost *LostOutput
+	if s.forgot {
+		return true
+	}
+	if s.r.in.cfg.Lost == nil || s.fed > 0 || !errors.As(s.err, &lost) {
+		return false
+	}
+	for _, f := range s.queue {
+		f.release()
+	}
+	s.queue, s.forgot = nil, true
+	s.r.in.cfg.Lost(s.id, s.err)
+	return true
 }
 
 // drop gives the stream up. The caller holds the reading's mu.

@@ -42,6 +42,8 @@ type attempt struct {
 	// tell of them under locks that update takes after mu.
 	readMu   sync.Mutex
 	consumed []*pb.TaskId
+	lost     []*pb.TaskId
+	stream   bool
 
 	mu       sync.Mutex
 	state    pb.TaskState
@@ -69,12 +71,9 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	a.splits = newSplitQueue(m.drivers(req), a.news)
 	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
-	var read func(plan.TaskID)
-	if req.StreamOutput {
-		read = a.read
-	}
+	a.stream = req.StreamOutput
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
-		Read: read, Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
+		Read: a.read, Lost: a.lose, Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
 		BatchRows: int(req.GetSettings().GetBatchRows()), Merge: m.d.Merge, Log: m.d.Log,
 	})
 	a.output, err = m.d.Store.NewOutput(exchange.OutputConfig{
@@ -212,14 +211,26 @@ func (a *attempt) read(id plan.TaskID) {
 	a.readMu.Lock()
 	a.consumed = append(a.consumed, exchange.TaskToProto(id))
 	a.readMu.Unlock()
+	if a.stream { // it can go at once; others' readers are told in their time
+		a.news()
+	}
+}
+
+// lose notes that an upstream output cannot be fetched.
+func (a *attempt) lose(id plan.TaskID, err error) {
+	a.task.Log.Info("waits for another attempt of an input", "input", id.String(), "error", err)
+	a.readMu.Lock()
+	a.lost = append(a.lost, exchange.TaskToProto(id))
+	a.readMu.Unlock()
 	a.news()
 }
 
-// consumedSince returns the upstream outputs read after the first n.
-func (a *attempt) consumedSince(n int) []*pb.TaskId {
+// inputsSince returns the upstream outputs read after the first n, and those
+// lost after the first m.
+func (a *attempt) inputsSince(n, m int) (read, lost []*pb.TaskId) {
 	a.readMu.Lock()
 	defer a.readMu.Unlock()
-	return a.consumed[n:len(a.consumed):len(a.consumed)]
+	return a.consumed[n:len(a.consumed):len(a.consumed)], a.lost[m:len(a.lost):len(a.lost)]
 }
 
 // outputWaits notes whether the output waits for its reader.

@@ -220,6 +220,7 @@ type watcher struct {
 	mu     sync.Mutex
 	last   map[string]*pb.TaskStatus
 	states map[string][]pb.TaskState
+	gone   map[string]bool // inputs that a task said are lost
 	news   chan struct{}
 	err    error
 	over   chan struct{}
@@ -227,7 +228,7 @@ type watcher struct {
 }
 
 func watch(ctx context.Context, n *node, q string) *watcher {
-	w := &watcher{last: map[string]*pb.TaskStatus{}, states: map[string][]pb.TaskState{}, news: make(chan struct{}), over: make(chan struct{}), heard: make(chan struct{})}
+	w := &watcher{last: map[string]*pb.TaskStatus{}, states: map[string][]pb.TaskState{}, gone: map[string]bool{}, news: make(chan struct{}), over: make(chan struct{}), heard: make(chan struct{})}
 	go func() {
 		defer close(w.over)
 		stream, err := n.client.WatchTasks(ctx, &pb.WatchTasksRequest{Query: q, Epoch: 1})
@@ -251,6 +252,9 @@ func (w *watcher) take(msg *pb.WatchTasksResponse) {
 			panic(fmt.Sprintf("version %d after %d", st.Version, old.Version))
 		}
 		w.last[k] = st
+		for _, id := range st.LostInputs {
+			w.gone[id.String()] = true
+		}
 		if s := w.states[k]; len(s) == 0 || s[len(s)-1] != st.State {
 			w.states[k] = append(s, st.State)
 		}
@@ -281,6 +285,25 @@ func (w *watcher) await(t testing.TB, id *pb.TaskId) *pb.TaskStatus {
 			t.Fatalf("watch ended (%v) before task %v, which is %v", w.err, id, st)
 		case <-timeout:
 			t.Fatalf("task %v does not end: %v", id, st)
+		}
+	}
+}
+
+// lost waits until a task has said that an input of it is lost.
+func (w *watcher) lost(t testing.TB, id *pb.TaskId) {
+	t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		w.mu.Lock()
+		gone, news := w.gone[id.String()], w.news
+		w.mu.Unlock()
+		if gone {
+			return
+		}
+		select {
+		case <-news:
+		case <-timeout:
+			t.Fatalf("nobody misses task %v", id)
 		}
 	}
 }

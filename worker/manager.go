@@ -146,7 +146,7 @@ func (m *Manager) admit(id plan.TaskID, req *pb.StartTaskRequest) (a *attempt, f
 		}
 	}
 	if m.draining || m.closed {
-		return nil, false, status.Error(codes.Unavailable, "the node is draining")
+		return nil, false, refusal()
 	}
 	q, err := m.query(id.Stage.Query, id.Attempt)
 	if err != nil {
@@ -158,6 +158,18 @@ func (m *Manager) admit(id plan.TaskID, req *pb.StartTaskRequest) (a *attempt, f
 	}
 	q.add(a)
 	return a, true, nil
+}
+
+// refusal is the answer of a node that is being drained: the coordinator knows
+// it by its detail, and goes on with the tasks that run here.
+func refusal() error {
+	st, err := status.New(codes.Unavailable, "the node is draining").WithDetails(&pb.Failure{
+		Cause: pb.Failure_CAUSE_NODE, Retryable: true, Message: "the node is draining",
+	})
+	if err != nil {
+		return status.Error(codes.Unavailable, "the node is draining")
+	}
+	return st.Err()
 }
 
 // query returns the query, made if need be. The caller holds mu.

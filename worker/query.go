@@ -149,8 +149,8 @@ func (q *query) watch(ctx context.Context, emit func(*pb.WatchTasksResponse) err
 type sight struct {
 	known  bool
 	change int64
-	// filters and consumed count those that were reported.
-	filters, consumed int
+	// filters, consumed and lost count those that were reported.
+	filters, consumed, lost int
 }
 
 // report returns the statuses of attempts that have changed, or, when due,
@@ -165,8 +165,11 @@ func (q *query) report(seen map[*attempt]sight, due bool) *pb.WatchTasksResponse
 		}
 		st := a.status()
 		st.Filters = a.dynamic.published()[last.filters:]
-		st.Consumed = a.consumedSince(last.consumed)
-		seen[a] = sight{known: true, change: change, filters: last.filters + len(st.Filters), consumed: last.consumed + len(st.Consumed)}
+		st.Consumed, st.LostInputs = a.inputsSince(last.consumed, last.lost)
+		seen[a] = sight{
+			known: true, change: change, filters: last.filters + len(st.Filters),
+			consumed: last.consumed + len(st.Consumed), lost: last.lost + len(st.LostInputs),
+		}
 		msg.Tasks = append(msg.Tasks, st)
 	}
 	return msg

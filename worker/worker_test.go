@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tuttidb/tutti/exchange"
 	"github.com/tuttidb/tutti/exec"
@@ -394,7 +395,9 @@ func TestReleaseAndEnough(t *testing.T) {
 	endQuery(t, n, "q")
 }
 
-func TestLostWorkerFailsItsReaders(t *testing.T) {
+// TestLostInput: a task whose input cannot be fetched, and that has used none
+// of it, says so and waits; it takes what another attempt has.
+func TestLostInput(t *testing.T) {
 	a, b := startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil)
 	scan := request(t, "q", scanFragment(plan.Hash), 0, 1, 1)
 	scan.Update.Splits, scan.Update.NoMore = []*pb.Split{{Scan: 1, Payload: []byte("0 1000")}}, []int32{1}
@@ -409,9 +412,19 @@ func TestLostWorkerFailsItsReaders(t *testing.T) {
 	if _, err := b.client.StartTask(t.Context(), pass); err != nil {
 		t.Fatal(err)
 	}
-	f := wb.await(t, pass.Task).Failure
-	if f == nil || f.Cause != pb.Failure_CAUSE_LOST_OUTPUT || f.Lost.String() != scan.Task.String() || !f.Retryable {
-		t.Errorf("failure %v", f)
+	wb.lost(t, scan.Task)
+	scan.Task = proto.Clone(scan.Task).(*pb.TaskId)
+	scan.Task.Attempt++
+	if _, err := b.client.StartTask(t.Context(), scan); err != nil {
+		t.Fatal(err)
+	}
+	again := sourceOf(b, wb.await(t, scan.Task), 0)
+	update := &pb.TaskUpdate{Number: 2, Inputs: &pb.Inputs{Sources: []*pb.Source{again}}}
+	if _, err := b.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: pass.Task, Epoch: 1, Update: update}); err != nil {
+		t.Fatal(err)
+	}
+	if st := wb.await(t, pass.Task); st.State != pb.TaskState_TASK_STATE_FINISHED || st.OutputRows != 1000 {
+		t.Errorf("after another attempt: %v", st)
 	}
 	endQuery(t, b, "q")
 }

@@ -148,6 +148,8 @@ func members(r *cluster.Registry) (out []coordinator.NodeInfo) {
 			n.State, n.Reason = "gone", m.Gone
 		case m.Load.Draining:
 			n.State = "draining"
+		case m.Aside != "":
+			n.Reason = m.Aside
 		}
 		out = append(out, n)
 	}

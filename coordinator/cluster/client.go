@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"google.golang.org/grpc/status"
+
 	"github.com/tuttidb/tutti/coordinator/query"
 	"github.com/tuttidb/tutti/coordinator/schedule"
 	"github.com/tuttidb/tutti/exchange"
@@ -22,33 +24,23 @@ const callTimeout = 10 * time.Second
 // Client carries the actions of one query to the workers. It implements
 // schedule.TaskClient.
 type Client struct {
-	conns *exchange.Conns
-	// addresses of the query's nodes, by node id.
-	addresses map[string]string
-	lost      func(node string) <-chan struct{}
-	settings  *pb.Settings
-	epoch     uint64
+	conns    *exchange.Conns
+	lost     func(at query.Place) <-chan struct{}
+	settings *pb.Settings
+	epoch    uint64
 }
 
-// NewClient returns a client for one query on the given nodes. lost tells of
-// nodes that leave (Registry.Lost).
-func NewClient(conns *exchange.Conns, nodes []schedule.Node, lost func(string) <-chan struct{}, settings *pb.Settings) *Client {
-	c := &Client{conns: conns, addresses: map[string]string{}, lost: lost, settings: settings}
-	for _, n := range nodes {
-		c.addresses[n.ID] = n.Address
-	}
-	return c
+// NewClient returns a client for one query. lost tells of places that are lost
+// (Registry.Lost).
+func NewClient(conns *exchange.Conns, lost func(query.Place) <-chan struct{}, settings *pb.Settings) *Client {
+	return &Client{conns: conns, lost: lost, settings: settings}
 }
 
-// Address returns the address of a node's gRPC door.
-func (c *Client) Address(node string) string { return c.addresses[node] }
-
-func (c *Client) worker(node string) (pb.WorkerClient, error) {
-	address, ok := c.addresses[node]
-	if !ok {
-		return nil, fmt.Errorf("no address of node %q", node)
+func (c *Client) worker(at query.Place) (pb.WorkerClient, error) {
+	if at.Address == "" {
+		return nil, fmt.Errorf("no address of node %q", at.Node)
 	}
-	conn, err := c.conns.Get(address)
+	conn, err := c.conns.Get(at.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +49,7 @@ func (c *Client) worker(node string) (pb.WorkerClient, error) {
 
 // Start starts a task on its node.
 func (c *Client) Start(ctx context.Context, a schedule.Action) error {
-	w, err := c.worker(a.Task.Node)
+	w, err := c.worker(a.Task.Place)
 	if err != nil {
 		return err
 	}
@@ -76,12 +68,26 @@ func (c *Client) Start(ctx context.Context, a schedule.Action) error {
 		Fragment: encoded, Settings: c.settings, Partition: int32(a.Partition), Partitions: int32(a.Partitions),
 		OutputPartitions: int32(a.OutputPartitions), Update: update, StreamOutput: a.Stream,
 	})
+	if refusal(err) {
+		return &schedule.Refused{Err: err}
+	}
 	return err
+}
+
+// refusal reports whether a worker says that it takes no tasks, by a failure
+// of its own as the detail.
+func refusal(err error) bool {
+	for _, d := range status.Convert(err).Details() {
+		if f, ok := d.(*pb.Failure); ok && f.Cause == pb.Failure_CAUSE_NODE {
+			return true
+		}
+	}
+	return false
 }
 
 // Update tells a running task more and returns what it gives back.
 func (c *Client) Update(ctx context.Context, a schedule.Action) (schedule.Answer, error) {
-	w, err := c.worker(a.Task.Node)
+	w, err := c.worker(a.Task.Place)
 	if err != nil {
 		return schedule.Answer{}, err
 	}
@@ -100,8 +106,8 @@ func (c *Client) Update(ctx context.Context, a schedule.Action) (schedule.Answer
 }
 
 // Release frees the outputs of tasks on a node.
-func (c *Client) Release(ctx context.Context, node string, tasks []plan.TaskID) error {
-	w, err := c.worker(node)
+func (c *Client) Release(ctx context.Context, at query.Place, tasks []plan.TaskID) error {
+	w, err := c.worker(at)
 	if err != nil {
 		return err
 	}
@@ -115,22 +121,22 @@ func (c *Client) Release(ctx context.Context, node string, tasks []plan.TaskID) 
 	return err
 }
 
-// Watch reports statuses until ctx ends or the node is lost.
-func (c *Client) Watch(ctx context.Context, node string, id plan.QueryID, report func(query.Status)) error {
-	w, err := c.worker(node)
+// Watch reports statuses until ctx ends or the place is lost.
+func (c *Client) Watch(ctx context.Context, at query.Place, id plan.QueryID, report func(query.Status)) error {
+	w, err := c.worker(at)
 	if err != nil {
 		return err
 	}
-	gone := c.lost(node)
+	gone := c.lost(at)
 	if gone == nil {
-		return fmt.Errorf("worker %s has left the cluster", node)
+		return fmt.Errorf("worker %s has left the cluster", at.Node)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		select {
 		case <-gone:
-			cancel(fmt.Errorf("worker %s has left the cluster", node))
+			cancel(fmt.Errorf("worker %s has left the cluster", at.Node))
 		case <-ctx.Done():
 		}
 	}()
@@ -159,8 +165,8 @@ func (c *Client) Watch(ctx context.Context, node string, id plan.QueryID, report
 }
 
 // End stops the query's tasks on a node and frees what they hold.
-func (c *Client) End(ctx context.Context, node string, id plan.QueryID) error {
-	w, err := c.worker(node)
+func (c *Client) End(ctx context.Context, at query.Place, id plan.QueryID) error {
+	w, err := c.worker(at)
 	if err != nil {
 		return err
 	}

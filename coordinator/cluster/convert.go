@@ -28,7 +28,7 @@ func (c *Client) update(u schedule.Update) (*pb.TaskUpdate, error) {
 	}
 	for _, s := range u.Sources {
 		m.Inputs.Sources = append(m.Inputs.Sources, &pb.Source{
-			Task: exchange.TaskToProto(s.Task), Address: c.addresses[s.Node], Committed: s.Committed, Frames: s.End.Frames, Rows: s.End.Rows,
+			Task: exchange.TaskToProto(s.Task), Address: s.Address, Committed: s.Committed, Frames: s.End.Frames, Rows: s.End.Rows,
 		})
 	}
 	for _, f := range u.Complete {
@@ -126,6 +126,9 @@ func statusFromProto(m *pb.TaskStatus) (query.Status, error) {
 	}
 	for _, id := range m.Consumed {
 		st.Consumed = append(st.Consumed, exchange.TaskFromProto(id))
+	}
+	for _, id := range m.LostInputs {
+		st.Lost = append(st.Lost, exchange.TaskFromProto(id))
 	}
 	for _, o := range m.Operators {
 		st.Operators = append(st.Operators, figuresFromProto(o))

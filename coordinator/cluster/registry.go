@@ -6,10 +6,13 @@ package cluster
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tuttidb/tutti/coordinator/query"
 	"github.com/tuttidb/tutti/coordinator/schedule"
 	"github.com/tuttidb/tutti/internal/clock"
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
@@ -54,6 +58,12 @@ type Member struct {
 	LastSeen time.Time
 	// Gone says why a worker that has left is no longer used; "" while it is.
 	Gone string
+	// Life differs each time that a worker joins, as the same process or not:
+	// what it was given before counts no more.
+	Life string
+	// Aside says why a worker that has joined gets no tasks for a while; "" if
+	// it does.
+	Aside string
 }
 
 // Registry keeps the workers that have joined. It serves the Cluster service
@@ -64,7 +74,9 @@ type Registry struct {
 
 	mu      sync.Mutex
 	members map[string]*member
-	changed chan struct{} // closed and replaced at each change
+	joins   int
+	flaps   map[string][]time.Time // when workers were lost lately
+	changed chan struct{}          // closed and replaced at each change
 }
 
 // member is a joined worker and its stream.
@@ -76,7 +88,7 @@ type member struct {
 
 // New returns a registry without workers.
 func New(cfg Config) *Registry {
-	return &Registry{cfg: cfg, members: map[string]*member{}, changed: make(chan struct{})}
+	return &Registry{cfg: cfg, members: map[string]*member{}, flaps: map[string][]time.Time{}, changed: make(chan struct{})}
 }
 
 // Register adds the Cluster service to a gRPC server.
@@ -186,6 +198,8 @@ func (r *Registry) add(hello *pb.Hello) *member {
 	r.mu.Lock()
 	old := r.members[hello.NodeId]
 	r.members[hello.NodeId] = m
+	r.joins++
+	m.Life = hello.Incarnation + "#" + strconv.Itoa(r.joins)
 	r.mu.Unlock()
 	if old != nil {
 		old.leave()
@@ -201,6 +215,9 @@ func (m *member) leave() { m.once.Do(func() { close(m.end) }) }
 func (r *Registry) remove(m *member, why string) {
 	r.mu.Lock()
 	m.Gone = why
+	if !m.Load.GetDraining() {
+		r.flapped(m.Hello.NodeId)
+	}
 	deserted := !slices.ContainsFunc(slices.Collect(maps.Values(r.members)), func(o *member) bool {
 		return o.Gone == "" && o.Hello.Address == m.Hello.Address
 	})
@@ -211,6 +228,33 @@ func (r *Registry) remove(m *member, why string) {
 		r.cfg.Left(m.Hello.Address)
 	}
 	r.cfg.Log.Info("worker gone", "worker", m.Hello.NodeId, "reason", why)
+}
+
+const (
+	// flapLimit is how many times a worker may be lost within flapWindow; one
+	// that is lost more often gets no tasks until it has stayed as long.
+	flapLimit  = 3
+	flapWindow = time.Minute
+)
+
+// flapped notes that a worker was lost. The caller holds mu.
+func (r *Registry) flapped(node string) {
+	now := r.cfg.Clock.Now()
+	r.flaps[node] = append(slices.DeleteFunc(r.flaps[node], func(at time.Time) bool { return now.Sub(at) > flapWindow }), now)
+}
+
+// aside says why a worker gets no tasks; "" if it does. The caller holds mu.
+func (r *Registry) aside(node string) string {
+	n, now := 0, r.cfg.Clock.Now()
+	for _, at := range r.flaps[node] {
+		if now.Sub(at) <= flapWindow {
+			n++
+		}
+	}
+	if n < flapLimit {
+		return ""
+	}
+	return fmt.Sprintf("set aside: it was lost %d times within %s", n, flapWindow)
 }
 
 func (r *Registry) notify() {
@@ -233,30 +277,54 @@ func (r *Registry) Members() []Member {
 	defer r.mu.Unlock()
 	out := make([]Member, 0, len(r.members))
 	for _, m := range r.members {
-		out = append(out, m.Member)
+		one := m.Member
+		one.Aside = r.aside(m.Hello.NodeId)
+		out = append(out, one)
 	}
 	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.Hello.NodeId, b.Hello.NodeId) })
+	return out
+}
+
+// Members of the scheduler: Nodes returns the workers that are there, those
+// that are being drained included; those set aside only if there is no other.
+func (r *Registry) Nodes() (out []schedule.Member) {
+	var aside []schedule.Member
+	for _, m := range r.Members() {
+		n := schedule.Member{Draining: m.Load.GetDraining(), Node: schedule.Node{
+			ID: m.Hello.NodeId, Address: m.Hello.Address, Threads: int(m.Hello.Threads), Incarnation: m.Life,
+		}}
+		switch {
+		case m.Gone != "":
+		case m.Aside != "":
+			aside = append(aside, n)
+		default:
+			out = append(out, n)
+		}
+	}
+	if !slices.ContainsFunc(out, func(m schedule.Member) bool { return !m.Draining }) {
+		out = append(out, aside...)
+	}
 	return out
 }
 
 // Live returns the workers that can take tasks.
 func (r *Registry) Live() []schedule.Node {
 	var out []schedule.Node
-	for _, m := range r.Members() {
-		if m.Gone == "" && !m.Load.GetDraining() {
-			out = append(out, schedule.Node{ID: m.Hello.NodeId, Address: m.Hello.Address, Threads: int(m.Hello.Threads)})
+	for _, m := range r.Nodes() {
+		if !m.Draining {
+			out = append(out, m.Node)
 		}
 	}
 	return out
 }
 
-// Lost returns a channel that is closed when a worker leaves the cluster; nil
-// if it has left already.
-func (r *Registry) Lost(node string) <-chan struct{} {
+// Lost returns a channel that is closed when a place is lost; nil if it is
+// already.
+func (r *Registry) Lost(at query.Place) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := r.members[node]
-	if m == nil || m.Gone != "" {
+	m := r.members[at.Node]
+	if life, _, _ := strings.Cut(at.Incarnation, "~"); m == nil || m.Gone != "" || m.Life != life {
 		return nil
 	}
 	return m.end

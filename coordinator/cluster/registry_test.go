@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/tuttidb/tutti/coordinator/query"
 	"github.com/tuttidb/tutti/internal/clock"
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
@@ -38,6 +39,16 @@ func startRegistry(t *testing.T, lease time.Duration, known ...string) (*Registr
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return r, pb.NewClusterClient(conn)
+}
+
+// place is where a worker is now, or was last.
+func place(r *Registry, id string) query.Place {
+	for _, m := range r.Members() {
+		if m.Hello.NodeId == id {
+			return query.Place{Node: id, Address: m.Hello.Address, Incarnation: m.Life}
+		}
+	}
+	return query.Place{}
 }
 
 func hello(id string) *pb.Hello {
@@ -100,7 +111,7 @@ func TestJoinDrainLeave(t *testing.T) {
 	s := join(t, c, hello("a"))
 	welcomed(t, s)
 	until(t, r, "joined", func() bool { return len(r.Live()) == 1 })
-	lost := r.Lost("a")
+	lost := r.Lost(place(r, "a"))
 	beat(t, s, &pb.Heartbeat{Draining: true, MemoryUsed: 7})
 	until(t, r, "draining", func() bool { return len(r.Live()) == 0 })
 	if m := r.Members(); len(m) != 1 || m[0].Gone != "" || m[0].Load.MemoryUsed != 7 {
@@ -115,7 +126,7 @@ func TestJoinDrainLeave(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("nobody was told that the worker left")
 	}
-	if r.Lost("a") != nil || r.Lost("nobody") != nil {
+	if r.Lost(place(r, "a")) != nil || r.Lost(query.Place{Node: "nobody"}) != nil {
 		t.Error("a worker that is gone can still be lost")
 	}
 }
@@ -135,7 +146,7 @@ func TestRestartReplaces(t *testing.T) {
 	first := join(t, c, hello("a"))
 	welcomed(t, first)
 	until(t, r, "joined", func() bool { return len(r.Live()) == 1 })
-	lost := r.Lost("a")
+	lost := r.Lost(place(r, "a"))
 	again := hello("a")
 	again.Incarnation, again.Address = "a-2", "a:2"
 	welcomed(t, join(t, c, again))

@@ -18,12 +18,41 @@ type Split struct {
 	Avoid string
 }
 
-// Run is one try at running a query's plan. A query that loses a worker
-// before its client has seen a row gets another Run.
+// Place is a process that runs tasks: a node, in one of its lives. A node that
+// comes back, even as the same process, is another place.
+type Place struct{ Node, Address, Incarnation string }
+
+// Part names a task of a query, whichever its attempt.
+type Part struct {
+	Fragment plan.FragmentID
+	Task     int32
+}
+
+// PartOf is the task that an attempt is one of.
+func PartOf(id plan.TaskID) Part { return Part{id.Stage.Fragment, id.Task} }
+
+// Run is one try at running a query's plan. What is lost with a worker is done
+// again within it (see Recovery); a query that cannot go on so gets another
+// Run if its client has not seen a row.
 type Run struct {
-	Query  plan.QueryID
-	Plan   *plan.Plan
-	Number int32 // from 0; the attempt number of all its tasks
+	Query plan.QueryID
+	Plan  *plan.Plan
+	// Number counts runs from 0: attempts of its tasks count from Number times
+	// AttemptsPerRun.
+	Number int32
+	// Coordinator is where tasks run that must run on the coordinator.
+	Coordinator Place
+	// Recovery says what is done when a worker is lost.
+	Recovery Recovery
+	// Given says that rows have left for the client, Held that the reader of
+	// the result has all of it, so that nothing is needed any more.
+	Given, Held bool
+	// Again counts the attempts that were made because others were lost.
+	Again int
+	// Fault is a planted bug; 0 but in tests.
+	Fault    Fault
+	gone     map[Place]bool
+	draining map[Place]bool
 	// Partitions is the number of tasks of stages spread by partition.
 	Partitions int
 	Stages     []*Stage
@@ -44,6 +73,10 @@ type Stage struct {
 	Consumers []plan.FragmentID
 	// Filters are the complete dynamic filters that the stage's tasks built.
 	Filters map[plan.DynamicID]*connectors.DynamicFilter
+	// Superseded are the attempts that others took the place of.
+	Superseded []*Task
+	// Depth is how far the stage is from the root.
+	Depth int
 }
 
 // Scan is the listing of one scan node's splits.
@@ -63,10 +96,25 @@ type Scan struct {
 // Waiting is the number of listed splits that no task has.
 func (s *Scan) Waiting() int { return len(s.Pending) + s.Left }
 
-// Task is a stage's share. In one Run it has one attempt.
+// Task is an attempt of a stage's share: the one that counts, if it is among
+// the stage's Tasks. When it is lost, another Task takes its place.
 type Task struct {
-	ID   plan.TaskID
-	Node string // where it runs
+	ID    plan.TaskID
+	Node  string // where it runs
+	Place Place
+	// Partition and Partitions are what it was started with.
+	Partition, Partitions int
+	// Unplaced says that this attempt waits for a node, preferably not Avoid.
+	Unplaced bool
+	Avoid    string
+	// Tries counts earlier attempts that failed by themselves or with their
+	// node, Deaths are the nodes that were lost while one ran there.
+	Tries  int
+	Deaths []string
+	// Has are the upstream tasks whose output is here as a whole.
+	Has map[Part]bool
+	// Unreachable says that its output cannot be fetched though its node lives.
+	Unreachable bool
 	// Splits are those it was handed and has not given back.
 	Splits []Split
 	// Open says that it may get more splits.
@@ -98,7 +146,7 @@ type Task struct {
 
 // NewRun prepares the stages of a plan.
 func NewRun(id plan.QueryID, p *plan.Plan, number int32, partitions int) *Run {
-	r := &Run{Query: id, Plan: p, Number: number, Partitions: partitions}
+	r := &Run{Query: id, Plan: p, Number: number, Partitions: partitions, gone: map[Place]bool{}, draining: map[Place]bool{}}
 	for _, f := range p.Fragments {
 		s := &Stage{Fragment: f, Filters: map[plan.DynamicID]*connectors.DynamicFilter{}}
 		plan.Walk(f.Root, func(n plan.Node) bool {
@@ -114,32 +162,49 @@ func NewRun(id plan.QueryID, p *plan.Plan, number int32, partitions int) *Run {
 			r.Stages[in].Consumers = append(r.Stages[in].Consumers, f.ID)
 		}
 	}
+	r.deepen(0, 0)
 	return r
+}
+
+// deepen sets how far a stage, and those that it reads, are from the root.
+func (r *Run) deepen(id plan.FragmentID, depth int) {
+	s := r.Stages[id]
+	if depth > 0 && depth <= s.Depth {
+		return
+	}
+	s.Depth = depth
+	for _, in := range s.Fragment.Inputs {
+		r.deepen(in, depth+1)
+	}
 }
 
 // AddTask adds a task to a stage.
 func (r *Run) AddTask(s *Stage, node string, splits []Split) *Task {
 	t := &Task{
 		ID: plan.TaskID{
-			Stage: plan.StageID{Query: r.Query, Fragment: s.Fragment.ID}, Task: int32(len(s.Tasks)), Attempt: r.Number,
+			Stage: plan.StageID{Query: r.Query, Fragment: s.Fragment.ID}, Task: int32(len(s.Tasks)), Attempt: r.Number * AttemptsPerRun,
 		},
-		Node: node, Splits: splits, Since: r.Now,
+		Node: node, Place: Place{Node: node}, Splits: splits, Since: r.Now, Has: map[Part]bool{},
 		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
 	}
 	s.Tasks = append(s.Tasks, t)
 	return t
 }
 
-// Task finds a task of this run; nil for another run's.
+// Task finds an attempt that counts; nil for another run's and for one that
+// another took the place of.
 func (r *Run) Task(id plan.TaskID) *Task {
-	if id.Stage.Query != r.Query || id.Attempt != r.Number || int(id.Stage.Fragment) >= len(r.Stages) || id.Stage.Fragment < 0 {
+	if id.Stage.Query != r.Query || int(id.Stage.Fragment) >= len(r.Stages) || id.Stage.Fragment < 0 {
 		return nil
 	}
 	tasks := r.Stages[id.Stage.Fragment].Tasks
 	if id.Task < 0 || int(id.Task) >= len(tasks) {
 		return nil
 	}
-	return tasks[id.Task]
+	if t := tasks[id.Task]; t.ID == id || r.Fault == FaultNoFence {
+		return t
+	}
+	return nil
 }
 
 // Report takes a node's word about an attempt and returns whether anything
@@ -158,30 +223,38 @@ func (r *Run) Report(st Status) bool {
 	}
 	t.Status = st
 	t.Started = max(t.Started, st.RunningSplits+st.DoneSplits)
-	for _, id := range st.Consumed {
-		if src := r.Task(id); src != nil && slices.Equal(r.Stages[id.Stage.Fragment].Consumers, []plan.FragmentID{t.ID.Stage.Fragment}) {
-			src.Read = true
-		}
-	}
+	r.consumed(t, st.Consumed)
 	switch st.State {
 	case Finished:
 		if err := t.commit(st.End, r.outputs(t)); err != nil {
 			r.fail(&Failure{Cause: CauseInternal, Err: internalError(err)})
 		}
 	case Failed, Canceled, Aborted:
-		f := st.Failure
-		if f == nil {
-			f = &Failure{Cause: CauseInternal, Err: internalError(fmt.Errorf("task %s ended as %s", st.Task, st.State))}
-		}
-		r.fail(f)
+		r.broken(t, st.Failure)
+	}
+	for _, id := range st.Lost {
+		r.LoseOutput(id)
 	}
 	return true
+}
+
+// consumed notes that a task has upstream outputs as a whole.
+func (r *Run) consumed(t *Task, ids []plan.TaskID) {
+	for _, id := range ids {
+		t.Has[PartOf(id)] = true
+		if src := r.Task(id); src != nil && t.ID.Stage.Fragment == 0 && slices.Equal(r.Stages[id.Stage.Fragment].Consumers, []plan.FragmentID{0}) {
+			src.Read = true
+		}
+	}
 }
 
 // Return takes a task's answer to a request for splits: they are no longer its
 // own and wait for another task. What the task does not return it has started
 // or will; it has started that many so far.
 func (r *Run) Return(t *Task, ids []int64, started int) {
+	if r.Task(t.ID) != t && r.Fault != FaultLateReturn {
+		return // another attempt has all its splits
+	}
 	t.Asked, t.Started = false, max(t.Started, started)
 	s := r.Stages[t.ID.Stage.Fragment]
 	for _, id := range ids {
@@ -208,7 +281,7 @@ func (r *Run) Return(t *Task, ids []int64, started int) {
 // Unstarted is the most splits that the task can have that it has not started:
 // it may have started some since it last reported.
 func (t *Task) Unstarted() int {
-	if t.Status.State.Done() || t.ended != nil {
+	if t.Status.State.Done() || t.ended != nil || t.Unplaced {
 		return 0
 	}
 	return max(len(t.Splits)-t.Started, 0)
@@ -219,23 +292,6 @@ func (t *Task) Unstarted() int {
 func (r *Run) OutputWaits() bool {
 	root := r.Stages[0]
 	return len(root.Tasks) == 1 && !root.Tasks[0].Status.State.Done() && root.Tasks[0].Status.OutputWaits
-}
-
-// Releasable returns the tasks whose outputs nobody will read again, each
-// once: all readers are committed, or the only one has read it, and a run has no second attempt that could
-// read once more (the loss of a committed output is the loss of the run). The
-// root's reader is the client.
-func (r *Run) Releasable() (out []*Task) {
-	for _, s := range r.Stages {
-		over := len(s.Consumers) > 0 && s.Done() && !slices.ContainsFunc(s.Consumers, func(c plan.FragmentID) bool { return !r.Stages[c].Done() })
-		for _, t := range s.Tasks {
-			if !t.Released && (over || t.Read) {
-				t.Released = true
-				out = append(out, t)
-			}
-		}
-	}
-	return out
 }
 
 // addFilters returns the parts known so far and the new ones.
@@ -253,19 +309,6 @@ func (r *Run) fail(f *Failure) {
 	if r.Failure == nil {
 		r.Failure = f
 	}
-}
-
-// Lose notes that a node is gone. It returns whether the run needed it.
-func (r *Run) Lose(node string, f *Failure) bool {
-	for _, s := range r.Stages {
-		for _, t := range s.Tasks {
-			if t.Node == node {
-				r.fail(f)
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // commit accepts a finished attempt after checking its end message (rule 1).

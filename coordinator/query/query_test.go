@@ -73,7 +73,7 @@ func TestReport(t *testing.T) {
 	r := NewRun("q", scanAndRoot(), 2, 1)
 	task := r.AddTask(r.Stages[1], "w", nil)
 	id := task.ID
-	if id.Attempt != 2 {
+	if id.Attempt != 2*AttemptsPerRun {
 		t.Fatalf("attempt %d of run 2", id.Attempt)
 	}
 	foreign, older, beyond := id, id, id
@@ -113,10 +113,10 @@ func TestFailures(t *testing.T) {
 	a := r.AddTask(r.Stages[1], "a", nil)
 	r.AddTask(r.Stages[1], "b", nil)
 	gone := &Failure{Cause: CauseNode, Retryable: true, Err: qerr.New(qerr.RemoteHostGone, "gone")}
-	if r.Lose("c", gone) || r.Failure != nil {
+	if r.Lose(Place{Node: "c"}, gone, true) || r.Failure != nil {
 		t.Error("a node without tasks was missed")
 	}
-	if !r.Lose("b", gone) || r.Failure != gone {
+	if !r.Lose(Place{Node: "b"}, gone, true) || r.Failure != gone {
 		t.Error("a node with a task was not missed")
 	}
 	r.Report(Status{Task: a.ID, Version: 1, State: Canceled})

@@ -108,8 +108,9 @@ type Status struct {
 	OutputBytes, OutputRows                 int64
 	// OutputWaits says that a streamed output waits for its reader.
 	OutputWaits bool
-	// Consumed are upstream attempts that a task with a streamed output has read
-	// to the end.
-	Consumed []plan.TaskID
-	Filters  []FilterPart
+	// Consumed are upstream attempts whose output has newly come as a whole, Lost
+	// those that cannot be fetched and of which the task has used nothing: it
+	// waits for other attempts of them.
+	Consumed, Lost []plan.TaskID
+	Filters        []FilterPart
 }

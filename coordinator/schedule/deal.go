@@ -119,6 +119,12 @@ func passes(root plan.Node) bool {
 // sortHome puts new splits into the queues of the nodes whose caches may hold
 // them (rendezvous hashing on the split's affinity).
 func sortHome(scan *query.Scan, nodes []Node) {
+	for key, left := range scan.Homes {
+		if key != "" && !slices.ContainsFunc(nodes, func(n Node) bool { return n.ID == key }) {
+			scan.Homes[""] = append(scan.Homes[""], left...) // the node is gone
+			delete(scan.Homes, key)
+		}
+	}
 	if len(scan.Pending) == 0 {
 		return
 	}
@@ -142,7 +148,7 @@ func (d *dealer) seat() {
 	for _, n := range d.nodes {
 		st, busy, idle, made := seat{node: n, grown: lotSplits, flows: d.flows}, 0, true, 0
 		for _, t := range d.s.Tasks {
-			if t.Node != n.ID {
+			if t.Place != n.Place() || t.Unplaced {
 				continue
 			}
 			made++
@@ -281,7 +287,7 @@ func (d *dealer) actions(listed bool) (out []Action) {
 	if last {
 		out = append(out, d.closeAll()...)
 		if len(d.s.Tasks) == 0 { // an empty table still has a result: one task says so
-			t := d.r.AddTask(d.s, d.nodes[0].ID, nil)
+			t := addTask(d.r, d.s, d.nodes[0], nil)
 			a := startAction(d.r, d.s, t, 0, 1)
 			a.Update.NoMore = scansOf(d.s)
 			out = append(out, a)
@@ -296,7 +302,7 @@ func (d *dealer) actions(listed bool) (out []Action) {
 func (d *dealer) hand(st *seat, last bool) Action {
 	closing := last || st.lotIsFull()
 	if st.task == nil {
-		t := d.r.AddTask(d.s, st.node.ID, st.given)
+		t := addTask(d.r, d.s, st.node, st.given)
 		t.Open = !closing
 		a := startAction(d.r, d.s, t, int(t.ID.Task), 0)
 		a.Update.Splits = st.given

@@ -18,6 +18,13 @@ type Node struct {
 	ID      string
 	Address string // of its gRPC door
 	Threads int
+	// Incarnation differs for each life of the node; see query.Place.
+	Incarnation string
+}
+
+// Place is the node as a run knows it.
+func (n Node) Place() query.Place {
+	return query.Place{Node: n.ID, Address: n.Address, Incarnation: n.Incarnation}
 }
 
 // CoordinatorNode is the ID of the coordinator's own executor.
@@ -26,7 +33,7 @@ const CoordinatorNode = ""
 // Source names an output that a task reads.
 type Source struct {
 	Task      plan.TaskID
-	Node      string
+	Address   string // of the node that has it
 	Committed bool
 	End       query.PartitionEnd // of the reader's partition, once committed
 }
@@ -65,16 +72,23 @@ type Action struct {
 
 // Decide returns what to do now. It changes the run as if it were done.
 func Decide(r *query.Run, nodes []Node) []Action {
-	if r.Failure != nil || len(nodes) == 0 && !onlyCoordinator(r) {
+	if r.Failure != nil {
 		return nil
 	}
-	var actions []Action
+	actions := startAgain(r, nodes)
 	for _, s := range r.Stages {
-		actions = append(actions, startTasks(r, s, nodes)...)
+		actions = append(actions, handBack(r, s)...)
+		if len(nodes) > 0 || s.Fragment.Spread == plan.OnCoordinator {
+			actions = append(actions, startTasks(r, s, nodes)...)
+		}
 	}
 	acted := map[*query.Task]bool{}
 	for i := range actions {
 		a := &actions[i]
+		if acted[a.Task] { // splits and a request for splits
+			number(a)
+			continue
+		}
 		acted[a.Task] = true
 		tell(r, r.Stages[a.Fragment.ID], a.Task, partitionOf(r.Stages[a.Fragment.ID], a.Task), &a.Update)
 		if !a.Start {
@@ -83,7 +97,7 @@ func Decide(r *query.Run, nodes []Node) []Action {
 	}
 	for _, s := range r.Stages {
 		for _, t := range s.Tasks {
-			if acted[t] || t.Status.State.Done() {
+			if acted[t] || t.Unplaced || t.Status.State.Done() {
 				continue
 			}
 			a := Action{Task: t, Fragment: s.Fragment}
@@ -103,10 +117,6 @@ func number(a *Action) {
 	a.Update.Number = a.Task.Update
 }
 
-func onlyCoordinator(r *query.Run) bool {
-	return !slices.ContainsFunc(r.Stages, func(s *query.Stage) bool { return s.Fragment.Spread != plan.OnCoordinator })
-}
-
 // startTasks starts the tasks of a stage that can start now.
 func startTasks(r *query.Run, s *query.Stage, nodes []Node) []Action {
 	if s.Complete {
@@ -118,13 +128,25 @@ func startTasks(r *query.Run, s *query.Stage, nodes []Node) []Action {
 	case plan.ByPartition:
 		return startFixed(r, s, nodes, r.Partitions)
 	case plan.OnCoordinator:
-		return startFixed(r, s, []Node{{ID: CoordinatorNode}}, 1)
+		return startFixed(r, s, []Node{coordinator(r)}, 1)
 	}
 	// One task: any node, but another one for each query and stage.
 	best := slices.MaxFunc(nodes, func(a, b Node) int {
 		return cmp.Compare(score(string(r.Query), a.ID), score(string(r.Query), b.ID))
 	})
 	return startFixed(r, s, []Node{best}, 1)
+}
+
+// coordinator is the coordinator's own executor as a node.
+func coordinator(r *query.Run) Node {
+	return Node{ID: CoordinatorNode, Address: r.Coordinator.Address, Incarnation: r.Coordinator.Incarnation}
+}
+
+// addTask adds a task on a node.
+func addTask(r *query.Run, s *query.Stage, n Node, splits []query.Split) *query.Task {
+	t := r.AddTask(s, n.ID, splits)
+	t.Place = n.Place()
+	return t
 }
 
 // startFixed starts all n tasks of a stage whose number is known. Scans in
@@ -138,7 +160,7 @@ func startFixed(r *query.Run, s *query.Stage, nodes []Node, n int) []Action {
 	}
 	var out []Action
 	for i := range n {
-		t := r.AddTask(s, nodes[i%len(nodes)].ID, nil)
+		t := addTask(r, s, nodes[i%len(nodes)], nil)
 		a := startAction(r, s, t, i, n)
 		for _, scan := range s.Scans {
 			t.Splits = append(t.Splits, takeAll(scan)...)
@@ -163,6 +185,7 @@ func takeAll(scan *query.Scan) (all []query.Split) {
 
 func startAction(r *query.Run, s *query.Stage, t *query.Task, partition, partitions int) Action {
 	t.Update = 1
+	t.Partition, t.Partitions = partition, partitions
 	return Action{
 		Task: t, Start: true, Fragment: s.Fragment, Partition: partition, Partitions: partitions,
 		OutputPartitions: r.OutputPartitions(s.Fragment), Stream: s == r.Stages[0], Update: Update{Number: 1},
@@ -182,7 +205,9 @@ func tell(r *query.Run, s *query.Stage, t *query.Task, partition int, u *Update)
 	for _, in := range s.Fragment.Inputs {
 		up := r.Stages[in]
 		for _, src := range up.Tasks {
-			tellSource(t, src, partition, u)
+			if !src.Unplaced && !t.Has[query.PartOf(src.ID)] {
+				tellSource(r, t, src, partition, u)
+			}
 		}
 		if up.Complete && !t.ToldComplete[in] {
 			t.ToldComplete[in] = true
@@ -192,12 +217,18 @@ func tell(r *query.Run, s *query.Stage, t *query.Task, partition int, u *Update)
 	tellFilters(r, s, t, u)
 }
 
-func tellSource(t, src *query.Task, partition int, u *Update) {
+func tellSource(r *query.Run, t, src *query.Task, partition int, u *Update) {
 	if committed, known := t.Told[src.ID]; known && committed == src.Committed {
 		return
 	}
+	if r.Fault == query.FaultStaleSource && src.ID.Attempt%query.AttemptsPerRun > 0 {
+		return
+	}
 	t.Told[src.ID] = src.Committed
-	from := Source{Task: src.ID, Node: src.Node, Committed: src.Committed}
+	from := Source{Task: src.ID, Address: src.Place.Address, Committed: src.Committed}
+	if r.Fault == query.FaultUncommitted && !src.Committed {
+		from.Committed, t.Told[src.ID] = true, true
+	}
 	if src.Committed {
 		parts := src.Status.End.Partitions
 		from.End = parts[min(partition, len(parts)-1)]

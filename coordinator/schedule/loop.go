@@ -2,9 +2,11 @@ package schedule
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,20 +17,37 @@ import (
 )
 
 // TaskClient talks to the nodes that run tasks. Its errors mean that the node
-// could not be reached or refused; what a task itself fails of comes as a
-// status.
+// could not be reached or is not what it was; what a task itself fails of comes
+// as a status.
 type TaskClient interface {
 	// Start starts a task; Update tells it more, and returns the splits that it
-	// gives back. Calls for one task come in order, one at a time.
+	// gives back. Calls for one task come in order, one at a time. A node that
+	// takes no tasks, but goes on with those it has, says so by Refused.
 	Start(ctx context.Context, a Action) error
 	Update(ctx context.Context, a Action) (Answer, error)
-	// Watch reports the statuses of the query's tasks on a node until ctx ends
-	// or the node is lost, which is the error.
-	Watch(ctx context.Context, node string, id plan.QueryID, report func(query.Status)) error
-	// Release frees the outputs of tasks on a node.
-	Release(ctx context.Context, node string, tasks []plan.TaskID) error
+	// Watch reports the statuses of the query's tasks at a place until ctx ends
+	// or the place is lost, which is the error.
+	Watch(ctx context.Context, at query.Place, id plan.QueryID, report func(query.Status)) error
+	// Release frees the outputs of tasks on a node, and stops those that run.
+	Release(ctx context.Context, at query.Place, tasks []plan.TaskID) error
 	// End stops the query's tasks on a node and frees what they hold there.
-	End(ctx context.Context, node string, id plan.QueryID) error
+	End(ctx context.Context, at query.Place, id plan.QueryID) error
+}
+
+// Refused is the error of a node that takes no new tasks.
+type Refused struct{ Err error }
+
+// Error is the node's own word.
+func (e *Refused) Error() string { return "the worker takes no tasks: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Refused) Unwrap() error { return e.Err }
+
+// Member is a worker of the cluster, as a run may use it.
+type Member struct {
+	Node
+	// Draining workers get nothing new.
+	Draining bool
 }
 
 // Answer is what a task says to an update.
@@ -41,12 +60,24 @@ type Answer struct {
 // Deps are what a Loop needs.
 type Deps struct {
 	Client TaskClient
-	// Nodes are the workers to use, fixed for the run.
-	Nodes []Node
+	// Members are the workers now, and Changed is closed when they change.
+	Members func() []Member
+	Changed func() <-chan struct{}
+	// Coordinator is this process as a node.
+	Coordinator Node
+	// Wait is how long a run that has no worker waits for one.
+	Wait time.Duration
 	// Splits opens the listing of a scan's splits.
 	Splits func(ctx context.Context, scan *plan.Scan) (connectors.SplitSource, error)
-	Log    *slog.Logger
+	// Root is told, by one goroutine, where the root task runs, when it is
+	// committed, and when another attempt takes its place.
+	Root func(Source)
+	Log  *slog.Logger
 }
+
+// outOfUse is how long a node is left alone that did not answer but is still a
+// member: by then it has left, or it is well.
+const outOfUse = 5 * time.Second
 
 // Loop drives one Run: one goroutine owns the run's state, and everything
 // that happens comes to it as an event.
@@ -54,47 +85,132 @@ type Loop struct {
 	deps   Deps
 	events chan func(*query.Run)
 
-	mu  sync.Mutex // guards run against Snapshot
+	mu  sync.Mutex // guards run, and waiting, against Snapshot
 	run *query.Run
+	// waiting says since when the run has had no worker.
+	waiting time.Time
 
 	began   time.Time
-	root    chan struct{} // closed when the root task runs
+	told    Source // of the root
 	working sync.WaitGroup
 	senders map[plan.TaskID]*sender
-	watched map[string]bool
+	places  map[query.Place]*place
+	// lives counts how often a node that stayed a member was given up.
+	lives map[string]int
+	until map[string]time.Time
+}
+
+// place is a process that the run has used.
+type place struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	gone   bool
 }
 
 // NewLoop prepares a loop for a run.
 func NewLoop(r *query.Run, d Deps) *Loop {
+	r.Coordinator = d.Coordinator.Place()
 	return &Loop{
-		deps: d, run: r, events: make(chan func(*query.Run), 64), began: time.Now(), root: make(chan struct{}),
-		senders: map[plan.TaskID]*sender{}, watched: map[string]bool{},
+		deps: d, run: r, events: make(chan func(*query.Run), 64), began: time.Now(),
+		senders: map[plan.TaskID]*sender{}, places: map[query.Place]*place{}, lives: map[string]int{}, until: map[string]time.Time{},
 	}
 }
 
-// Drive runs until the root task is committed, which it returns, or the run
-// has failed. ctx ends the run; it must have ended before End is called, in
-// either case.
-func (l *Loop) Drive(ctx context.Context) (*query.Task, *query.Failure) {
+// Drive runs until the root task's output has been read as a whole (see Held),
+// or the run has failed. ctx ends the run; it must have ended before End is
+// called, in either case.
+func (l *Loop) Drive(ctx context.Context) *query.Failure {
 	l.list(ctx)
 	tick := time.NewTicker(stealAfter)
 	defer tick.Stop()
 	for {
+		changed := l.deps.Changed()
 		l.step(ctx)
-		if t := l.run.Result(); t != nil {
-			return t, nil
-		}
-		if l.run.Failure != nil {
-			return nil, l.run.Failure
+		switch {
+		case l.run.Held && l.run.Result() != nil:
+			return nil
+		case l.run.Failure != nil:
+			return l.run.Failure
 		}
 		select {
 		case ev := <-l.events:
 			l.apply(ev)
 		case <-tick.C: // idle nodes look for work
+		case <-changed:
 		case <-ctx.Done():
-			return nil, &query.Failure{Cause: query.CauseCanceled, Err: qerr.From(context.Cause(ctx))}
+			return &query.Failure{Cause: query.CauseCanceled, Err: qerr.From(context.Cause(ctx))}
 		}
 	}
+}
+
+// Held says that the reader has the root task's whole output.
+func (l *Loop) Held(ctx context.Context, root plan.TaskID) {
+	l.post(ctx, func(r *query.Run) { r.Held = r.Held || r.Task(root) != nil })
+}
+
+// Given says that rows have left, or are about to.
+func (l *Loop) Given(ctx context.Context) {
+	l.post(ctx, func(r *query.Run) { r.Given = true })
+}
+
+// LostOutput says that the reader cannot fetch the root task's output.
+func (l *Loop) LostOutput(ctx context.Context, root plan.TaskID) {
+	l.post(ctx, func(r *query.Run) { r.LoseOutput(root) })
+}
+
+// Waiting says since when the run has had no worker; zero if it has.
+func (l *Loop) Waiting() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting
+}
+
+// usable returns the workers that tasks can be placed on. The caller holds mu.
+func (l *Loop) usable() (nodes []Node) {
+	for _, m := range l.deps.Members() {
+		n := m.Node
+		if now := time.Now(); l.lives[n.Incarnation] > 0 {
+			if now.Before(l.until[n.Incarnation]) {
+				continue
+			}
+			n.Incarnation += "~" + strconv.Itoa(l.lives[n.Incarnation])
+		}
+		switch {
+		case m.Draining:
+			l.run.Drain(n.Place())
+		case !l.run.Gone(n.Place()) && !l.run.Draining(n.Place()):
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// wait notes whether the run waits for a worker, and fails it when it has
+// waited for too long. The caller holds mu.
+func (l *Loop) wait(nodes []Node) {
+	switch {
+	case len(nodes) > 0 || l.busy():
+		l.waiting = time.Time{}
+	case l.waiting.IsZero():
+		l.waiting = time.Now()
+		l.deps.Log.Warn("no worker: the query waits for one", "query", l.run.Query, "for", l.deps.Wait)
+	case time.Since(l.waiting) >= l.deps.Wait && l.run.Failure == nil:
+		l.run.Failure = &query.Failure{Cause: query.CauseNode, Err: qerr.New(qerr.NoNodesAvailable,
+			"No worker is left in the cluster: waited %s for one to join; start one with `tutti worker --join HOST:PORT`", l.deps.Wait).WithRetry()}
+	}
+}
+
+// busy reports whether any task runs, or all are done: a worker that is being
+// drained may still bring the run to its end.
+func (l *Loop) busy() bool {
+	for _, s := range l.run.Stages {
+		for _, t := range s.Tasks {
+			if !t.Unplaced && !t.Status.State.Done() && !l.run.Gone(t.Place) && t.Node != CoordinatorNode {
+				return true
+			}
+		}
+	}
+	return l.run.Result() != nil
 }
 
 // apply takes an event and all that are waiting behind it, so that a burst of
@@ -117,60 +233,66 @@ func (l *Loop) step(ctx context.Context) {
 	l.mu.Lock()
 	l.run.Now = time.Since(l.began)
 	CollectFilters(l.run)
-	actions := Decide(l.run, l.deps.Nodes)
+	nodes := l.usable()
+	l.wait(nodes)
+	actions := Decide(l.run, nodes)
 	unread := l.run.Releasable()
-	l.noteRoot()
+	root, news := l.root()
 	l.mu.Unlock()
+	if news {
+		l.deps.Root(root)
+	}
 	l.release(ctx, unread)
 	for _, a := range actions {
-		l.watch(ctx, a.Task.Node)
+		p := l.place(ctx, a.Task.Place)
 		s := l.senders[a.Task.ID]
 		if s == nil {
 			s = &sender{}
 			l.senders[a.Task.ID] = s
 		}
-		l.send(ctx, s, a)
+		l.send(p.ctx, s, a)
 	}
 }
 
-// noteRoot notes that the root task runs. The caller holds mu.
-func (l *Loop) noteRoot() {
+// root returns the root task as its reader should know it, and whether that is
+// news. The caller holds mu.
+func (l *Loop) root() (src Source, news bool) {
 	tasks := l.run.Stages[0].Tasks
-	if len(tasks) != 1 || tasks[0].Status.State == query.Planned {
-		return
+	if len(tasks) != 1 || tasks[0].Unplaced || tasks[0].Status.State == query.Planned {
+		return Source{}, false
 	}
-	select {
-	case <-l.root:
-	default:
-		close(l.root)
+	t := tasks[0]
+	src = Source{Task: t.ID, Address: t.Place.Address, Committed: t.Committed}
+	if t.Committed {
+		src.End = t.Status.End.Partitions[0]
 	}
-}
-
-// Root is closed when the root task runs, so that its output can be asked for.
-func (l *Loop) Root() <-chan struct{} { return l.root }
-
-// RootTask returns the root task once Root is closed.
-func (l *Loop) RootTask() (id plan.TaskID, node string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	t := l.run.Stages[0].Tasks[0]
-	return t.ID, t.Node
+	news = src != l.told
+	l.told = src
+	return src, news
 }
 
 // release frees outputs that nobody will read again. What fails to be freed
 // now goes with the query's end.
 func (l *Loop) release(ctx context.Context, tasks []*query.Task) {
-	byNode := map[string][]plan.TaskID{}
+	byPlace := map[query.Place][]plan.TaskID{}
 	for _, t := range tasks {
-		byNode[t.Node] = append(byNode[t.Node], t.ID)
+		byPlace[t.Place] = append(byPlace[t.Place], t.ID)
 	}
-	for node, ids := range byNode {
-		l.working.Go(func() {
-			if err := l.deps.Client.Release(ctx, node, ids); err != nil && ctx.Err() == nil {
-				l.deps.Log.Warn("release outputs", "query", l.run.Query, "node", node, "error", err)
-			}
-		})
+	for at, ids := range byPlace {
+		l.free(ctx, at, ids)
 	}
+}
+
+// free frees outputs at a place, in its own time.
+func (l *Loop) free(ctx context.Context, at query.Place, ids []plan.TaskID) {
+	if p := l.places[at]; p == nil || p.gone {
+		return
+	}
+	l.working.Go(func() {
+		if err := l.deps.Client.Release(ctx, at, ids); err != nil && ctx.Err() == nil {
+			l.deps.Log.Warn("release outputs", "query", l.run.Query, "node", at.Node, "error", err)
+		}
+	})
 }
 
 // sender keeps the actions of one task in order.
@@ -207,10 +329,41 @@ func (l *Loop) work(ctx context.Context, s *sender) {
 		s.queue = s.queue[1:]
 		s.mu.Unlock()
 		if err := l.carryOut(ctx, a); err != nil {
-			l.post(ctx, func(r *query.Run) { r.Lose(a.Task.Node, nodeFailure(a.Task.Node, err)) })
+			l.failed(ctx, a, err)
 			return
 		}
 	}
+}
+
+// failed tells the run of an action that could not be carried out.
+func (l *Loop) failed(ctx context.Context, a Action, err error) {
+	var refused *Refused
+	at := a.Task.Place
+	l.post(ctx, func(r *query.Run) {
+		if errors.As(err, &refused) {
+			r.Drain(at)
+			r.Refuse(a.Task, nodeFailure(at.Node, err))
+			return
+		}
+		l.lose(r, at, err)
+	})
+}
+
+// lose gives up a place. The caller holds mu.
+func (l *Loop) lose(r *query.Run, at query.Place, err error) {
+	p := l.places[at]
+	if p == nil || p.gone || at.Node == CoordinatorNode {
+		r.Lose(at, nodeFailure(at.Node, err), false)
+		return
+	}
+	p.gone = true
+	p.cancel()
+	before := r.Again
+	needed := r.Lose(at, nodeFailure(at.Node, err), !r.Draining(at))
+	base, _, _ := strings.Cut(at.Incarnation, "~")
+	l.lives[base]++
+	l.until[base] = time.Now().Add(outOfUse)
+	l.deps.Log.Warn("worker lost", "query", r.Query, "worker", at.Node, "needed", needed, "tasks again", r.Again-before, "cause", err.Error())
 }
 
 // carryOut does one action.
@@ -239,25 +392,48 @@ func nodeFailure(node string, err error) *query.Failure {
 	return &query.Failure{Cause: query.CauseNode, Retryable: true, Err: e}
 }
 
-// watch follows a node's statuses, once a node.
-func (l *Loop) watch(ctx context.Context, node string) {
-	if l.watched[node] {
-		return
+// place returns what the loop has for a place: a context that ends with it, and
+// somebody who follows its statuses.
+func (l *Loop) place(ctx context.Context, at query.Place) *place {
+	if p := l.places[at]; p != nil {
+		return p
 	}
-	l.watched[node] = true
-	l.working.Add(1)
-	go func() {
-		defer l.working.Done()
-		err := l.deps.Client.Watch(ctx, node, l.run.Query, func(st query.Status) {
-			l.post(ctx, func(r *query.Run) { r.Report(st) })
+	p := &place{}
+	p.ctx, p.cancel = context.WithCancel(ctx)
+	l.mu.Lock()
+	l.places[at] = p
+	l.mu.Unlock()
+	l.forsake(ctx, at)
+	l.working.Go(func() {
+		err := l.deps.Client.Watch(p.ctx, at, l.run.Query, func(st query.Status) {
+			l.post(p.ctx, func(r *query.Run) { r.Report(st) })
 		})
-		if ctx.Err() == nil {
+		if p.ctx.Err() == nil {
 			if err == nil {
-				err = fmt.Errorf("the status stream ended")
+				err = errors.New("the status stream ended")
 			}
-			l.post(ctx, func(r *query.Run) { r.Lose(node, nodeFailure(node, err)) })
+			l.post(ctx, func(r *query.Run) { l.lose(r, at, err) })
 		}
-	}()
+	})
+	return p
+}
+
+// forsake frees what earlier lives of a node may still hold: it may be the same
+// process, which was only out of reach, and its attempts count no more.
+func (l *Loop) forsake(ctx context.Context, at query.Place) {
+	var ids []plan.TaskID
+	l.mu.Lock()
+	for _, s := range l.run.Stages {
+		for _, t := range s.Superseded {
+			if t.Place.Node == at.Node && t.Place.Address == at.Address && t.Place != at {
+				ids = append(ids, t.ID)
+			}
+		}
+	}
+	l.mu.Unlock()
+	if len(ids) > 0 {
+		l.free(ctx, at, ids)
+	}
 }
 
 // list starts the listing of every scan's splits.
@@ -336,18 +512,21 @@ func (l *Loop) Snapshot(f func(*query.Run)) {
 }
 
 // End stops everything the run has on any node and waits for the loop's own
-// goroutines. ctx bounds how long the nodes are waited for.
+// goroutines. ctx bounds how long the nodes are waited for. A node that is gone
+// ends the query by itself when it comes back and says what it has.
 func (l *Loop) End(ctx context.Context) {
 	l.working.Wait()
 	var ending sync.WaitGroup
-	for node := range l.watched {
-		ending.Add(1)
-		go func() {
-			defer ending.Done()
-			if err := l.deps.Client.End(ctx, node, l.run.Query); err != nil {
-				l.deps.Log.Warn("end query on node", "query", l.run.Query, "node", node, "error", err)
+	for at, p := range l.places {
+		p.cancel()
+		if p.gone {
+			continue
+		}
+		ending.Go(func() {
+			if err := l.deps.Client.End(ctx, at, l.run.Query); err != nil {
+				l.deps.Log.Warn("end query on node", "query", l.run.Query, "node", at.Node, "error", err)
 			}
-		}()
+		})
 	}
 	ending.Wait()
 }

@@ -36,14 +36,16 @@ func steal(r *query.Run, s *query.Stage, nodes []Node) (out []Action) {
 			break
 		}
 		t.Asked, t.AskedAt = true, r.Now
-		out = append(out, Action{Task: t, Fragment: s.Fragment, Update: Update{TakeBack: ask(t)}})
+		out = append(out, Action{Task: t, Fragment: s.Fragment, Update: Update{TakeBack: ask(t, (t.Unstarted()+1)/2)}})
 	}
 	return out
 }
 
 // idle reports whether a node has nothing to do in the stage.
 func idle(s *query.Stage, n Node) bool {
-	return !slices.ContainsFunc(s.Tasks, func(t *query.Task) bool { return t.Node == n.ID && !t.Status.State.Done() })
+	return !slices.ContainsFunc(s.Tasks, func(t *query.Task) bool {
+		return t.Place == n.Place() && !t.Unplaced && !t.Status.State.Done()
+	})
 }
 
 // laggard is the task with the most splits that it has not started.
@@ -59,10 +61,9 @@ func laggard(r *query.Run, s *query.Stage) (most *query.Task) {
 	return most
 }
 
-// ask is for half of a task's unstarted splits, the last ones.
-func ask(t *query.Task) (asks []Ask) {
-	n := t.Unstarted()
-	for _, sp := range slices.Backward(t.Splits[len(t.Splits)-(n+1)/2:]) {
+// ask is for the last n of a task's splits.
+func ask(t *query.Task, n int) (asks []Ask) {
+	for _, sp := range slices.Backward(t.Splits[len(t.Splits)-n:]) {
 		i := slices.IndexFunc(asks, func(a Ask) bool { return a.Scan == sp.Scan })
 		if i < 0 {
 			i = len(asks)

@@ -88,7 +88,7 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 	fs.Var(&c.ReservedMemory, "query-reserved-memory", "memory of each node that must be free before a query runs (default: what its plan is expected to need)")
 	fs.DurationVar(&c.ClientTimeout, "client-timeout", 5*time.Minute, "time after which a query whose client is silent is abandoned")
 	if role == Coordinator {
-		fs.DurationVar(&c.WorkerWait, "worker-wait", 10*time.Second, "time a query waits for a first worker")
+		fs.DurationVar(&c.WorkerWait, "worker-wait", time.Minute, "time a query waits for a worker when there is none")
 	}
 }
 

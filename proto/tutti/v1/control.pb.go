@@ -1857,9 +1857,12 @@ type TaskStatus struct {
 	Filters       []*DynamicFilter       `protobuf:"bytes,17,rep,name=filters,proto3" json:"filters,omitempty"` // parts that this task built
 	// output_waits says that a streamed output waits for its reader.
 	OutputWaits bool `protobuf:"varint,18,opt,name=output_waits,json=outputWaits,proto3" json:"output_waits,omitempty"`
-	// consumed lists upstream attempts whose output a task with a streamed output
-	// has read to the end, each once.
-	Consumed      []*TaskId `protobuf:"bytes,19,rep,name=consumed,proto3" json:"consumed,omitempty"`
+	// consumed lists upstream attempts whose output the task has received as a
+	// whole, each once.
+	Consumed []*TaskId `protobuf:"bytes,19,rep,name=consumed,proto3" json:"consumed,omitempty"`
+	// lost_inputs lists committed upstream attempts whose output cannot be fetched
+	// and of which the task has used nothing, each once: it waits for others.
+	LostInputs    []*TaskId `protobuf:"bytes,20,rep,name=lost_inputs,json=lostInputs,proto3" json:"lost_inputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2023,6 +2026,13 @@ func (x *TaskStatus) GetOutputWaits() bool {
 func (x *TaskStatus) GetConsumed() []*TaskId {
 	if x != nil {
 		return x.Consumed
+	}
+	return nil
+}
+
+func (x *TaskStatus) GetLostInputs() []*TaskId {
+	if x != nil {
+		return x.LostInputs
 	}
 	return nil
 }
@@ -2796,7 +2806,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"@\n" +
 	"\x12WatchTasksResponse\x12*\n" +
-	"\x05tasks\x18\x01 \x03(\v2\x14.tutti.v1.TaskStatusR\x05tasks\"\xd4\x05\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x14.tutti.v1.TaskStatusR\x05tasks\"\x87\x06\n" +
 	"\n" +
 	"TaskStatus\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x18\n" +
@@ -2823,7 +2833,9 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"outputRows\x121\n" +
 	"\afilters\x18\x11 \x03(\v2\x17.tutti.v1.DynamicFilterR\afilters\x12!\n" +
 	"\foutput_waits\x18\x12 \x01(\bR\voutputWaits\x12,\n" +
-	"\bconsumed\x18\x13 \x03(\v2\x10.tutti.v1.TaskIdR\bconsumed\"U\n" +
+	"\bconsumed\x18\x13 \x03(\v2\x10.tutti.v1.TaskIdR\bconsumed\x121\n" +
+	"\vlost_inputs\x18\x14 \x03(\v2\x10.tutti.v1.TaskIdR\n" +
+	"lostInputs\"U\n" +
 	"\x03End\x12\x16\n" +
 	"\x06splits\x18\x01 \x03(\x03R\x06splits\x126\n" +
 	"\n" +
@@ -2989,28 +3001,29 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	28, // 27: tutti.v1.TaskStatus.operators:type_name -> tutti.v1.OperatorStats
 	19, // 28: tutti.v1.TaskStatus.filters:type_name -> tutti.v1.DynamicFilter
 	2,  // 29: tutti.v1.TaskStatus.consumed:type_name -> tutti.v1.TaskId
-	26, // 30: tutti.v1.End.partitions:type_name -> tutti.v1.PartitionEnd
-	1,  // 31: tutti.v1.Failure.cause:type_name -> tutti.v1.Failure.Cause
-	2,  // 32: tutti.v1.Failure.lost:type_name -> tutti.v1.TaskId
-	2,  // 33: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
-	2,  // 34: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
-	3,  // 35: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
-	15, // 36: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
-	20, // 37: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
-	22, // 38: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
-	29, // 39: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
-	31, // 40: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
-	6,  // 41: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
-	16, // 42: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
-	21, // 43: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
-	23, // 44: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
-	30, // 45: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
-	32, // 46: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
-	41, // [41:47] is the sub-list for method output_type
-	35, // [35:41] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	2,  // 30: tutti.v1.TaskStatus.lost_inputs:type_name -> tutti.v1.TaskId
+	26, // 31: tutti.v1.End.partitions:type_name -> tutti.v1.PartitionEnd
+	1,  // 32: tutti.v1.Failure.cause:type_name -> tutti.v1.Failure.Cause
+	2,  // 33: tutti.v1.Failure.lost:type_name -> tutti.v1.TaskId
+	2,  // 34: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
+	2,  // 35: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
+	3,  // 36: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
+	15, // 37: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
+	20, // 38: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
+	22, // 39: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
+	29, // 40: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
+	31, // 41: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
+	6,  // 42: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
+	16, // 43: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
+	21, // 44: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
+	23, // 45: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
+	30, // 46: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
+	32, // 47: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
+	42, // [42:48] is the sub-list for method output_type
+	36, // [36:42] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_control_proto_init() }

@@ -156,7 +156,8 @@ type WorkerClient interface {
 	WatchTasks(ctx context.Context, in *WatchTasksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTasksResponse], error)
 	// EndQuery stops the query's attempts and frees all it has on this worker.
 	EndQuery(ctx context.Context, in *EndQueryRequest, opts ...grpc.CallOption) (*EndQueryResponse, error)
-	// ReleaseOutputs frees retained outputs that nobody will read again (rule 4).
+	// ReleaseOutputs frees retained outputs that nobody will read again (rule 4),
+	// and stops attempts that count no more.
 	ReleaseOutputs(ctx context.Context, in *ReleaseOutputsRequest, opts ...grpc.CallOption) (*ReleaseOutputsResponse, error)
 }
 
@@ -245,7 +246,8 @@ type WorkerServer interface {
 	WatchTasks(*WatchTasksRequest, grpc.ServerStreamingServer[WatchTasksResponse]) error
 	// EndQuery stops the query's attempts and frees all it has on this worker.
 	EndQuery(context.Context, *EndQueryRequest) (*EndQueryResponse, error)
-	// ReleaseOutputs frees retained outputs that nobody will read again (rule 4).
+	// ReleaseOutputs frees retained outputs that nobody will read again (rule 4),
+	// and stops attempts that count no more.
 	ReleaseOutputs(context.Context, *ReleaseOutputsRequest) (*ReleaseOutputsResponse, error)
 	mustEmbedUnimplementedWorkerServer()
 }

@@ -1,0 +1,377 @@
+package query
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+const (
+	// AttemptsPerRun is how far the attempt numbers of two runs are apart: a
+	// worker that has ended one run of a query takes no task of it any more.
+	AttemptsPerRun = 1000
+	// maxDeaths is how many nodes may be lost while attempts of one task run
+	// there, until the task counts as what kills them.
+	maxDeaths = 3
+	// againBase and againPerTask bound the attempts that a run makes because
+	// others were lost.
+	againBase, againPerTask = 100, 4
+)
+
+// Recovery says what happens when a worker is lost.
+type Recovery struct {
+	// Tasks says that lost tasks run again; else the run fails.
+	Tasks bool
+	// Attempts is how many attempts a task may have that fail by themselves or
+	// with their node.
+	Attempts int
+	// Keep is how many bytes of outputs stay that nobody reads, for the case
+	// that their readers' own outputs are lost.
+	Keep int64
+}
+
+// Fault is a bug planted by a test, to see that it is found.
+type Fault uint8
+
+// The planted bugs.
+const (
+	NoFault            Fault = iota
+	FaultNoFence             // words of superseded attempts count
+	FaultLateReturn          // splits that a superseded attempt gives back count
+	FaultReleaseEarly        // outputs go while somebody reads them
+	FaultKeepLost            // committed outputs that are lost are not made again
+	FaultNoRecursion         // inputs that were released are not made again for a new attempt
+	FaultForgetSplits        // a new attempt gets one split less
+	FaultDoubleSplits        // a lost attempt's splits are dealt, too
+	FaultSameAttempt         // a new attempt has the number of the lost one
+	FaultKeepCommit          // a new attempt counts as committed
+	FaultRootAgain           // the root runs again though rows have left
+	FaultStaleSource         // readers are not told of new attempts
+	FaultUncommitted         // running attempts are told as committed
+	FaultIndeterminate       // what indeterminate outputs have fed is kept
+	FaultNoCheck             // ends are not compared with what was handed out
+	FaultGoneNode            // tasks are placed on nodes that are gone
+	Faults
+)
+
+// Lose notes that a place is gone, and all that was there. blame says that it
+// may have died of what it ran. It returns whether the run needed it.
+func (r *Run) Lose(p Place, f *Failure, blame bool) bool {
+	if r.gone[p] {
+		return false
+	}
+	r.gone[p] = true
+	needed := false
+	for _, t := range r.at(p) {
+		switch {
+		case !r.Recovery.Tasks:
+			r.fail(f)
+			return true
+		case t.Committed:
+			continue // repair looks whether anybody needs it
+		}
+		needed = true
+		if t.Status.State != Planned && blame {
+			t.Deaths = append(slices.Clip(t.Deaths), p.Node)
+		}
+		t.Status.State, t.Status.Failure = Aborted, f
+		r.again(t, f, true)
+	}
+	return r.repair(f) || needed
+}
+
+// at returns the attempts that count at a place.
+func (r *Run) at(p Place) (out []*Task) {
+	for _, s := range r.Stages {
+		for _, t := range s.Tasks {
+			if t.Place == p && !t.Unplaced {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// Gone reports whether a place was lost.
+func (r *Run) Gone(p Place) bool { return r.gone[p] }
+
+// Drain notes that a place shall get nothing new, and gives back what it has
+// not begun.
+func (r *Run) Drain(p Place) { r.draining[p] = true }
+
+// Draining reports whether a place shall get nothing new.
+func (r *Run) Draining(p Place) bool { return r.draining[p] }
+
+// Refuse notes that a place did not take a task: it runs elsewhere.
+func (r *Run) Refuse(t *Task, f *Failure) {
+	if r.Task(t.ID) != t || t.Status.State.Done() {
+		return
+	}
+	if !r.Recovery.Tasks {
+		r.fail(f)
+		return
+	}
+	r.again(t, f, false)
+	r.repair(f)
+}
+
+// LoseOutput notes that a committed output cannot be fetched by one who needs
+// it.
+func (r *Run) LoseOutput(id plan.TaskID) {
+	t := r.Task(id)
+	if t == nil || !t.Committed || t.Unreachable {
+		return
+	}
+	t.Unreachable = true
+	f := &Failure{Cause: CauseLostOutput, Retryable: true, Lost: id, Err: qerr.New(qerr.PageTransportError,
+		"The output of task %s could not be fetched from worker %s", id, t.Node).WithRetry()}
+	if !r.Recovery.Tasks {
+		r.fail(f)
+		return
+	}
+	r.repair(f)
+}
+
+// broken decides what follows from an attempt that has ended badly.
+func (r *Run) broken(t *Task, f *Failure) {
+	if f == nil { // stopped by its node, which thought that nobody wants it
+		f = &Failure{Cause: CauseNode, Retryable: true, Err: qerr.New(qerr.RemoteTaskError, "Task %s was stopped by worker %s", t.ID, t.Node).WithRetry()}
+	}
+	switch {
+	case !r.Recovery.Tasks:
+		r.fail(f)
+		return
+	case f.Cause == CauseLostOutput:
+		if src := r.Task(f.Lost); src != nil && src.Committed {
+			src.Unreachable = true
+		}
+	case f.Cause != CauseNode:
+		r.fail(f)
+		return
+	}
+	r.again(t, f, true)
+	r.repair(f)
+}
+
+// available reports whether a task's output is there to be read.
+func (r *Run) available(t *Task) bool {
+	return t.Committed && !t.Released && !t.Unreachable && !r.gone[t.Place]
+}
+
+// needed reports whether anybody will still read a task's output.
+func (r *Run) needed(s *Stage, t *Task) bool {
+	if len(s.Consumers) == 0 {
+		return !r.Held
+	}
+	for _, c := range s.Consumers {
+		stage := r.Stages[c]
+		if !stage.Complete {
+			return true
+		}
+		for _, reader := range stage.Tasks {
+			if !reader.Committed && !reader.Has[PartOf(t.ID)] && (!reader.Unplaced || r.Fault != FaultNoRecursion) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// repair runs committed tasks again whose outputs are not there and needed,
+// and whatever these need, towards the sources (rule 4). It returns whether
+// there were any.
+func (r *Run) repair(f *Failure) (any bool) {
+	if r.Fault == FaultKeepLost {
+		return false
+	}
+	for more := true; more && r.Failure == nil; {
+		more = false
+		for _, s := range r.Stages {
+			for _, t := range slices.Clone(s.Tasks) {
+				if t.Committed && !r.available(t) && r.needed(s, t) {
+					r.again(t, f, false)
+					more, any = true, true
+				}
+			}
+		}
+	}
+	return any
+}
+
+// again puts a new attempt into a task's place; it is to be placed. counts says
+// that the old one is one of the few that may fail.
+func (r *Run) again(t *Task, f *Failure, counts bool) {
+	s := r.Stages[t.ID.Stage.Fragment]
+	if r.Failure != nil || s.Tasks[t.ID.Task] != t {
+		return
+	}
+	n := &Task{
+		ID: t.ID, Unplaced: true, Avoid: t.Place.Node, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths,
+		Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
+		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
+	}
+	n.ID.Attempt++
+	if counts {
+		n.Tries++
+	}
+	if f := r.limits(s, n, f); f != nil {
+		r.fail(f)
+		return
+	}
+	r.plant(s, t, n)
+	r.Again++
+	s.Tasks[t.ID.Task] = n
+	s.Superseded = append(s.Superseded, t)
+	if t.Committed && s.Fragment.Indeterminate && r.Fault != FaultIndeterminate {
+		r.invalidate(s, t, f)
+	}
+}
+
+// plant does what a planted bug does to a new attempt.
+func (r *Run) plant(s *Stage, t, n *Task) {
+	switch r.Fault {
+	case FaultForgetSplits:
+		n.Splits = n.Splits[:max(len(n.Splits)-1, 0)]
+	case FaultDoubleSplits:
+		for _, scan := range s.Scans {
+			if !s.Complete {
+				scan.Pending = append(scan.Pending, t.Splits...)
+			}
+		}
+	case FaultSameAttempt:
+		n.ID.Attempt--
+	case FaultKeepCommit:
+		n.Committed, n.Status = t.Committed, t.Status
+	}
+}
+
+// limits returns why there must be no attempt n, which would be made for f.
+func (r *Run) limits(s *Stage, n *Task, f *Failure) *Failure {
+	tasks := 0
+	for _, s := range r.Stages {
+		tasks += len(s.Tasks)
+	}
+	switch {
+	case s.Fragment.ID == 0 && r.Given && r.Fault != FaultRootAgain:
+		return &Failure{Cause: f.Cause, Retryable: true, Lost: n.ID, Err: qerr.Wrap(qerr.RemoteHostGone, f.Err,
+			"the rest of the result was lost with a worker; run the query again").WithRetry()}
+	case len(n.Deaths) >= maxDeaths:
+		return &Failure{Cause: f.Cause, Err: qerr.Wrap(qerr.RemoteHostGone, f.Err,
+			"Task %s ran on %d workers when they were lost (%s), and may be why: it is not tried on another", n.ID, len(n.Deaths), strings.Join(n.Deaths, ", "))}
+	case n.Tries >= max(r.Recovery.Attempts, 1):
+		return &Failure{Cause: f.Cause, Err: qerr.Wrap(f.Err.Code, f.Err, "Task %s failed %d times, the last time: %s", n.ID, n.Tries, f.Err.Message)}
+	case r.Again >= againBase+againPerTask*tasks, n.ID.Attempt%AttemptsPerRun == 0:
+		return &Failure{Cause: f.Cause, Err: qerr.Wrap(f.Err.Code, f.Err, "%d tasks of the query were run again, the last one because: %s", r.Again, f.Err.Message)}
+	}
+	return nil
+}
+
+// invalidate deals with a committed output that is made again and may then
+// have other rows in its partitions (rule 3): whoever may have taken any of it
+// runs again too, unless there is but one reader, which then takes all of one
+// attempt or fails. A filter made of it may be in use anywhere.
+func (r *Run) invalidate(s *Stage, t *Task, f *Failure) {
+	if len(t.Status.Filters) > 0 {
+		r.fail(&Failure{Cause: f.Cause, Retryable: true, Err: f.Err})
+		return
+	}
+	readers := 0
+	for _, c := range s.Consumers {
+		readers += len(r.Stages[c].Tasks)
+		if !r.Stages[c].Complete {
+			readers++
+		}
+	}
+	if readers <= 1 {
+		return
+	}
+	for _, c := range s.Consumers {
+		for _, reader := range slices.Clone(r.Stages[c].Tasks) {
+			if reader.Told[t.ID] {
+				r.again(reader, f, false)
+			}
+		}
+	}
+}
+
+// Releasable returns the tasks whose outputs go now, each once: those that
+// nobody will read again, or only if another output is lost as well, where
+// more of them is kept than is wanted. The farthest from the root goes first.
+func (r *Run) Releasable() (out []*Task) {
+	var idle []*Task
+	kept := int64(0)
+	for _, s := range r.Stages {
+		if len(s.Consumers) == 0 {
+			continue
+		}
+		done, over := r.readers(s)
+		if r.Fault == FaultReleaseEarly {
+			done, over = s.Done(), true
+		}
+		for _, t := range s.Tasks {
+			switch {
+			case t.Released || !t.Committed && !t.Read:
+			case done && over, t.Read && (r.Given || !r.Recovery.Tasks):
+				out = append(out, t)
+			case done || t.Read:
+				idle = append(idle, t)
+				kept += t.outputBytes()
+			}
+		}
+	}
+	if kept > r.Recovery.Keep {
+		slices.SortStableFunc(idle, func(a, b *Task) int {
+			return cmp.Compare(r.Stages[b.ID.Stage.Fragment].Depth, r.Stages[a.ID.Stage.Fragment].Depth)
+		})
+		for _, t := range idle {
+			if kept <= r.Recovery.Keep {
+				break
+			}
+			kept -= t.outputBytes()
+			out = append(out, t)
+		}
+	}
+	for _, t := range out {
+		t.Released = true
+	}
+	return out
+}
+
+// readers reports whether all that read a stage's outputs are committed, and
+// whether none of them can have to run again.
+func (r *Run) readers(s *Stage) (done, over bool) {
+	if !s.Done() {
+		return false, false
+	}
+	over = true
+	for _, c := range s.Consumers {
+		stage := r.Stages[c]
+		if !stage.Done() {
+			return false, false
+		}
+		if len(stage.Consumers) == 0 {
+			over = over && r.Held
+		} else {
+			_, rest := r.readers(stage)
+			over = over && rest
+		}
+	}
+	return true, over || !r.Recovery.Tasks
+}
+
+func (t *Task) outputBytes() (n int64) {
+	if t.Status.End == nil {
+		return t.Status.OutputBytes
+	}
+	for _, p := range t.Status.End.Partitions {
+		n += p.Bytes
+	}
+	return n
+}
+
+// String names the planted bug by its number.
+func (f Fault) String() string { return fmt.Sprintf("fault %d", uint8(f)) }
