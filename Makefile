@@ -12,8 +12,13 @@ GOLANGCI   := $(CACHE)/bin/golangci-lint-v2.15.0
 BUF        := $(CACHE)/bin/buf-v1.59.0
 HELM       := $(CACHE)/bin/helm-v4.3.1
 KUSTOMIZE  := $(CACHE)/bin/kustomize-v5.7.1
+# The control plane of test-k8s, by version and outside the work tree: it takes half an hour to build.
+K8S        := v1.37.2
+ETCD       := v3.7.3
+PLANE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tutti/controlplane-$(K8S)-etcd-$(ETCD)
+PLANE_CMDS := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen fuzz gen demo demo-stop clean image
+.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen fuzz gen demo demo-stop clean image test-k8s
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +73,10 @@ check-gen: $(BUF) ## the .proto files are sound and the Go code is theirs
 image: build ## bin/tutti-image.tar, a container image without a container engine: docker load, podman load, ctr image import
 	go run ./deploy/k8s/image -name tutti:$(IMAGE_TAG) -version $(IMAGE_TAG)
 
+test-k8s: image $(HELM) $(KUSTOMIZE) $(addprefix $(PLANE)/,$(PLANE_CMDS)) ## install into a real control plane, use, scale, drain, upgrade, remove (root, Linux; builds Kubernetes once)
+	@go build -o bin/test-k8s ./test/k8s/cluster
+	bin/test-k8s -bin $(PLANE) -helm $(HELM) -kustomize $(KUSTOMIZE)
+
 demo: ## a cluster with an S3 store, TPC-H at SF= (default 1) and its 22 queries; stays up
 	@SF="$(SF)" DEMO="$(DEMO)" bench/demo.sh start
 
@@ -95,3 +104,12 @@ $(KUSTOMIZE):
 
 # The tests of deploy/k8s build these by themselves, but not within the time that a test has.
 test test-all: | $(HELM) $(KUSTOMIZE)
+
+# Programs of the control plane, from the module that pins their versions.
+PLANE_VERSION := k8s.io/component-base/version
+$(PLANE)/%:
+	@echo "Building $*, once …"; mkdir -p $(PLANE)
+	cd test/k8s/controlplane && CGO_ENABLED=0 nice go build -p 1 -trimpath -o $@.tmp \
+	  -ldflags '-s -w -X $(PLANE_VERSION).gitVersion=$(K8S) -X $(PLANE_VERSION).gitMajor=1 -X $(PLANE_VERSION).gitMinor=37' \
+	  $(if $(filter etcd,$*),go.etcd.io/etcd/server/v3,k8s.io/kubernetes/cmd/$*)
+	@mv $@.tmp $@

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tuttidb/tutti/test/slt"
+	"github.com/tuttidb/tutti/test/tpch"
+)
+
+// ask runs one of TPC-H's queries over a server's generated tables and checks
+// its answer.
+func ask(ctx context.Context, server string, q tpch.Query) error {
+	answer, err := tpch.Load(tpch.Tiny, q.Name)
+	if err != nil {
+		return err
+	}
+	session, err := slt.NewSession(server, "tpchstd", string(tpch.Tiny))
+	if err != nil {
+		return err
+	}
+	got, err := session.Query(ctx, q.SQL)
+	if err == nil {
+		err = answer.Check(got.Rows)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", q.Name, err)
+	}
+	return nil
+}
+
+// load is a number of clients that ask checked queries without a pause.
+type load struct {
+	mu      sync.Mutex
+	asked   int
+	failed  []error
+	all     sync.WaitGroup
+	stopped chan struct{}
+}
+
+// begin starts clients; each goes through the queries from another one on.
+func begin(ctx context.Context, server string, clients int) *load {
+	l := &load{stopped: make(chan struct{})}
+	queries := tpch.Queries()
+	for c := range clients {
+		l.all.Go(func() {
+			for i := c * len(queries) / clients; ; i++ {
+				select {
+				case <-l.stopped:
+					return
+				case <-ctx.Done():
+					return
+				default:
+				}
+				err := ask(ctx, server, queries[i%len(queries)])
+				if ctx.Err() != nil {
+					return
+				}
+				l.mu.Lock()
+				l.asked++
+				if err != nil {
+					l.failed = append(l.failed, err)
+				}
+				l.mu.Unlock()
+			}
+		})
+	}
+	return l
+}
+
+// count is how many queries have been answered or failed so far.
+func (l *load) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked
+}
+
+// end waits for the queries that run, and returns how many there were and why
+// some failed.
+func (l *load) end() (asked int, err error) {
+	close(l.stopped)
+	l.all.Wait()
+	if len(l.failed) == 0 {
+		return l.asked, nil
+	}
+	return l.asked, fmt.Errorf("%d of %d queries failed: %w", len(l.failed), l.asked, errors.Join(l.failed[:min(3, len(l.failed))]...))
+}
