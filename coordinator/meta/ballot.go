@@ -3,6 +3,7 @@ package meta
 import (
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -74,20 +75,34 @@ func (b *ballot) RequestPreVote(id raft.ServerID, target raft.ServerAddress, arg
 }
 
 // mayVote reports whether the node has a vote that is worth something.
-func (n *Node) mayVote() bool {
-	v, err := n.stable.Get(joinKey)
-	if err != nil || len(v) != 8 {
-		return true // it never joined: it has been there from the start
+func (n *Node) mayVote() bool { return !n.barred.Load() }
+
+// regain waits until a node that joined without a vote has been given one: it
+// has applied the entry that made it a member without, and is a voter since.
+// Then it forgets that it ever joined, so that after a restart of all nodes
+// its vote counts at once.
+func (n *Node) regain() {
+	for n.barred.Load() {
+		v, err := n.stable.Get(joinKey)
+		if err == nil && len(v) == 8 && n.raft.AppliedIndex() >= binary.BigEndian.Uint64(v) && n.votes() {
+			if err = n.stable.Set(joinKey, nil); err == nil {
+				n.barred.Store(false)
+				return
+			}
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-n.failed:
+			return
+		case <-n.ctx.Done():
+			return
+		}
 	}
-	r := n.running.Load()
-	if r == nil { // it is starting
-		return false
-	}
-	conf := r.GetConfiguration()
-	if conf.Index() <= binary.BigEndian.Uint64(v) {
-		return false
-	}
-	for _, s := range conf.Configuration().Servers {
+}
+
+// votes reports whether this node's newest list of members has it as a voter.
+func (n *Node) votes() bool {
+	for _, s := range n.raft.GetConfiguration().Configuration().Servers {
 		if string(s.ID) == n.cfg.ID {
 			return isVoter(s)
 		}

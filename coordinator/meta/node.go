@@ -33,6 +33,7 @@ type Node struct {
 	stable      raft.StableStore
 	mux         *mux // nil when alone, as are the next three
 	ballot      *ballot
+	barred      atomic.Bool // see ballot
 	server      *grpc.Server
 	clients     map[string]pb.MetaClient
 	conns       []*grpc.ClientConn
@@ -101,7 +102,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.wait.Go(n.watchLeadership)
 	if n.mux != nil {
-		n.wait.Go(n.seek)
+		n.wait.Go(func() { n.seek(); n.regain() })
 	}
 	return n, nil
 }
@@ -120,6 +121,9 @@ func (n *Node) open() error {
 		return err
 	}
 	n.memory = newMemory(n.cfg.Clock, term)
+	if v, err := stable.Get(joinKey); err == nil && len(v) == 8 {
+		n.barred.Store(true)
+	}
 	cache, err := raft.NewLogCache(1024, logs)
 	if err != nil {
 		return err

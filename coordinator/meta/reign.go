@@ -204,7 +204,17 @@ func (n *Node) Transfer(ctx context.Context, to string) error {
 	}
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
+	from := ""
 	return n.persist(ctx, func(ctx context.Context, _ bool) (pb.MetaCode, string, error) {
+		_, now := n.raft.LeaderWithID()
+		if from == "" {
+			from = string(now)
+		}
+		// The move itself ends the call that asked for it: who leads says
+		// whether it was done, and asking again would move it back.
+		if now != "" && (string(now) == to || to == "" && string(now) != from) {
+			return pb.MetaCode_META_CODE_OK, "", nil
+		}
 		if n.raft.State() == raft.Leader {
 			r := n.transferHere(ctx, to)
 			return r.Code, r.Message, nil
@@ -248,16 +258,14 @@ func (n *Node) join(r *pb.MetaJoinRequest) *pb.MetaJoinResponse {
 	if address == "" || r.Id == n.cfg.ID {
 		return &pb.MetaJoinResponse{Code: pb.MetaCode_META_CODE_INVALID, Message: fmt.Sprintf("coordinator %s is not among the peers of %s", r.Id, n.cfg.ID)}
 	}
-	conf := n.raft.GetConfiguration()
-	index := conf.Index()
-	for _, s := range conf.Configuration().Servers {
+	for _, s := range n.raft.GetConfiguration().Configuration().Servers {
 		if s.ID != id {
 			continue
 		}
 		if !isVoter(s) {
-			return &pb.MetaJoinResponse{Code: pb.MetaCode_META_CODE_OK, Index: index}
+			return &pb.MetaJoinResponse{Code: pb.MetaCode_META_CODE_OK, Index: n.raft.LastIndex()} // at least when it became one
 		}
-		if err := n.raft.RemoveServer(id, index, n.cfg.Timing.Call).Error(); err != nil {
+		if err := n.raft.RemoveServer(id, 0, n.cfg.Timing.Call).Error(); err != nil {
 			return &pb.MetaJoinResponse{Code: retryCode(err), Message: err.Error()}
 		}
 	}

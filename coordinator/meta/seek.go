@@ -132,6 +132,7 @@ func (n *Node) enter(ctx context.Context, member *pb.MetaProbeResponse) (bool, e
 	if err := n.stable.Set(joinKey, []byte(indexKey(r.Index))); err != nil {
 		return false, err
 	}
+	n.barred.Store(true)
 	n.mux.speak()
 	n.cfg.Log.Info("joins the cluster with an empty disk", "node", n.cfg.ID, "cluster", member.ClusterId, "leader", member.Leader)
 	return true, nil

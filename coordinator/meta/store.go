@@ -28,6 +28,7 @@ import (
 type store struct {
 	path   string
 	db     *bbolt.DB
+	file   *os.File // the database's
 	failed func(error)
 	// fault is a test's: it may fail a write in place of the disk.
 	fault func() error
@@ -55,84 +56,115 @@ func openStore(path string, failed func(error)) (s *store, err error) {
 			err = diskError(path, "open", err)
 		}
 	}()
-	if err := checkFile(path); err != nil {
+	known, err := checkFile(path)
+	if err != nil {
 		return nil, err
 	}
+	if known {
+		// bbolt's writer walks a file's pages in a goroutine of its own, where
+		// a panic ends the process. So a reader looks at all of it before.
+		r := &store{path: path}
+		if err := errors.Join(r.open(true), r.close(20*time.Millisecond)); err != nil {
+			return nil, err
+		}
+	}
 	s = &store{path: path, failed: failed}
-	err = protect(func() error {
+	if err := s.open(false); err != nil {
+		_ = s.close(20 * time.Millisecond) // the first error is the one that counts
+		return nil, err
+	}
+	return s, nil
+}
+
+// open opens the file and looks at every entry once: what is damaged is found
+// now and not by a query.
+func (s *store) open(readOnly bool) error {
+	err := protect(func() error {
 		var err error
-		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
 			Timeout:         time.Second,
+			ReadOnly:        readOnly,
 			NoFreelistSync:  true,
 			FreelistType:    bbolt.FreelistMapType,
 			InitialMmapSize: 64 << 20, // growing the map stops all readers
+			OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+				var err error
+				s.file, err = os.OpenFile(name, flag, mode)
+				return s.file, err
+			},
 		})
-		if err != nil {
+		if err != nil || readOnly {
 			return err
 		}
-		return s.prepare()
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			if _, err := tx.CreateBucketIfNotExists(logBucket); err != nil {
+				return err
+			}
+			_, err := tx.CreateBucketIfNotExists(stableBucket)
+			return err
+		})
 	})
+	if err == nil {
+		err = protect(func() error { return s.db.View(check) })
+	}
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		err = errors.New("another process has it open")
 	}
-	if err != nil && s.db != nil {
-		_ = protect(s.db.Close) // the first error is the one that counts
-	}
-	return s, err
+	return err
 }
 
-// prepare makes the buckets, and looks at every page once: what is damaged is
-// found now and not by a query.
-func (s *store) prepare() error {
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if _, err := tx.CreateBucketIfNotExists(logBucket); err != nil {
-			return err
-		}
-		_, err := tx.CreateBucketIfNotExists(stableBucket)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return s.db.View(func(tx *bbolt.Tx) error {
-		err := tx.Bucket(stableBucket).ForEach(func(_, v []byte) error { _, err := unseal(v); return err })
+// check reads everything there is.
+func check(tx *bbolt.Tx) error {
+	if b := tx.Bucket(stableBucket); b != nil {
+		err := b.ForEach(func(_, v []byte) error { _, err := unseal(v); return err })
 		if err != nil {
 			return err
 		}
-		want := uint64(0)
-		return tx.Bucket(logBucket).ForEach(func(k, v []byte) error {
-			if len(k) != 8 || want != 0 && binary.BigEndian.Uint64(k) != want {
-				return fmt.Errorf("log entry %d is missing", want)
-			}
-			want = binary.BigEndian.Uint64(k) + 1
-			return decodeLog(v, &raft.Log{})
-		})
+	}
+	b, want := tx.Bucket(logBucket), uint64(0)
+	if b == nil {
+		return nil
+	}
+	return b.ForEach(func(k, v []byte) error {
+		if len(k) != 8 || want != 0 && binary.BigEndian.Uint64(k) != want {
+			return fmt.Errorf("log entry %d is missing", want)
+		}
+		want = binary.BigEndian.Uint64(k) + 1
+		l := &raft.Log{}
+		if err := decodeLog(v, l); err != nil || l.Index != want-1 {
+			return fmt.Errorf("log entry %d: %w", want-1, errors.Join(errChecksum, err))
+		}
+		if b.Get(k) == nil { // the way to it is damaged
+			return fmt.Errorf("log entry %d cannot be found", want-1)
+		}
+		return nil
 	})
 }
 
 // checkFile looks whether a file is as long as its own header says. bbolt
-// maps files into memory, where reading beyond the end kills the process.
-func checkFile(path string) error {
+// maps files into memory, where reading beyond the end kills the process. It
+// reports whether there is a file with anything in it.
+func checkFile(path string) (known bool, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil || info.Size() == 0 {
-		return err
+		return false, err
 	}
 	pages := uint64(0)
 	for i := range int64(2) {
 		pages = max(pages, metaPages(f, i*int64(os.Getpagesize())))
 	}
 	if have := uint64(info.Size()) / uint64(os.Getpagesize()); pages == 0 || have < pages {
-		return fmt.Errorf("the file is damaged: it has %d pages where its header says %d", have, pages)
+		return false, fmt.Errorf("the file is damaged: it has %d pages where its header says %d", have, pages)
 	}
-	return nil
+	return true, nil
 }
 
 // metaPages returns how many pages a header of bbolt's says there are, 0 for
@@ -220,8 +252,16 @@ func (s *store) park(err error) {
 }
 
 // Close closes the file. Where the store has failed, a lock may be held for
-// good by what failed: then the file stays open until the process ends.
-func (s *store) Close() error {
+// good by what failed: then only the file is closed.
+func (s *store) Close() error { return s.close(2 * time.Second) }
+
+func (s *store) close(patience time.Duration) error {
+	if s.db == nil { // bbolt gave up half-way
+		if s.file != nil {
+			s.file.Close()
+		}
+		return nil
+	}
 	done := make(chan error, 1)
 	go func() { done <- protect(s.db.Close) }()
 	select {
@@ -230,7 +270,8 @@ func (s *store) Close() error {
 			return diskError(s.path, "close", err)
 		}
 		return nil
-	case <-time.After(2 * time.Second):
+	case <-time.After(patience):
+		s.file.Close() // and its lock with it
 		return diskError(s.path, "close", errors.New("it is still in use"))
 	}
 }
