@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +39,9 @@ type plane struct {
 	images     string
 	api        *kubelet.API
 	log        *slog.Logger
-	running    []*exec.Cmd // in the order of their start
+	running    []*exec.Cmd          // in the order of their start
+	machines   map[string]*exec.Cmd // the nodes among them, by name
+	unfollow   context.CancelFunc   // ends the Services
 }
 
 // newPlane prepares keys and files below dir.
@@ -46,6 +49,7 @@ func newPlane(o options, dir string) (*plane, error) {
 	p := &plane{
 		o: o, dir: dir, token: rand.Text(), kubeconfig: filepath.Join(dir, "kubeconfig"),
 		hosts: filepath.Join(dir, "hosts"), images: filepath.Join(dir, "images"),
+		machines: map[string]*exec.Cmd{}, unfollow: func() {},
 		log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	p.api = kubelet.NewAPI(apiURL, p.token)
@@ -85,7 +89,7 @@ func kubeconfig(url, token string) string {
 
 // start starts a process whose output goes to a file, and which ends with us.
 func (p *plane) start(name, path string, args ...string) (*exec.Cmd, error) {
-	out, err := os.Create(filepath.Join(p.dir, name+".log"))
+	out, err := os.OpenFile(filepath.Join(p.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +135,7 @@ func (p *plane) up(ctx context.Context, nodes int) error {
 			return err
 		}
 	}
+	ctx, p.unfollow = context.WithCancel(ctx)
 	go kubelet.NewServices(p.api, p.hosts, p.log).Run(ctx)
 	return nil
 }
@@ -151,12 +156,24 @@ func (p *plane) node(i int) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.start(name, self, nodeCommand, string(spec))
+	p.machines[name], err = p.start(name, self, nodeCommand, string(spec))
 	return err
+}
+
+// lose kills a node and with it all its Pods, as if the machine were gone.
+func (p *plane) lose(name string) error {
+	cmd := p.machines[name]
+	if err := cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = cmd.Wait() // it was killed
+	p.running = slices.DeleteFunc(p.running, func(c *exec.Cmd) bool { return c == cmd })
+	return nil
 }
 
 // down ends everything, the nodes first so that Pods end well.
 func (p *plane) down() {
+	p.unfollow()
 	for i := len(p.running) - 1; i >= 0; i-- {
 		cmd := p.running[i]
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +67,7 @@ func inside(ctx context.Context, o options) (err error) {
 		{"strict server-side dry run of every variant", p.stepDryRun},
 		{"helm install", p.stepInstall},
 		{"TPC-H, 22 checked queries", p.stepQueries},
+		{"a node with a worker is lost under load", p.stepLoss},
 		{"workers 2 → 4 → 2 under load", p.stepScale},
 		{"kubectl drain of every node in turn", p.stepDrain},
 		{"helm upgrade", p.stepUpgrade},
@@ -314,6 +316,51 @@ func (p *plane) drain(ctx context.Context, node string) error {
 	}
 	_, undo := p.kubectl(ctx, "uncordon", node)
 	return errors.Join(err, undo)
+}
+
+// stepLoss kills a node that has a worker and not the only coordinator, and
+// starts it again: the worker comes back under its old name.
+func (p *plane) stepLoss(ctx context.Context) (string, error) {
+	server, err := p.server(ctx)
+	if err != nil {
+		return "", err
+	}
+	placed := map[string][]string{}
+	for _, kind := range []string{"coordinator", "worker"} {
+		out, err := p.kubectl(ctx, "get", "pods", "-l", "app.kubernetes.io/component="+kind, "-o", "jsonpath={.items[*].spec.nodeName}")
+		if err != nil {
+			return "", err
+		}
+		placed[kind] = strings.Fields(out)
+	}
+	i := slices.IndexFunc(placed["worker"], func(node string) bool { return !slices.Contains(placed["coordinator"], node) })
+	if i < 0 {
+		return "", fmt.Errorf("no worker has a node without coordinator: %v", placed)
+	}
+	node, left := placed["worker"][i], 0
+	for _, n := range placed["worker"] {
+		if n != node {
+			left++
+		}
+	}
+	l := begin(ctx, server, clients)
+	l.more(ctx, 5)
+	began := time.Now()
+	err = p.lose(node)
+	if err == nil {
+		err = p.workers(ctx, left)
+	}
+	noticed := time.Since(began)
+	if err == nil {
+		l.more(ctx, 10)
+		number, _ := strings.CutPrefix(node, "node-")
+		var n int
+		if n, err = strconv.Atoi(number); err == nil {
+			err = errors.Join(p.node(n), p.workers(ctx, 2), p.pods(ctx, "worker", 2))
+		}
+	}
+	asked, failed := l.end()
+	return fmt.Sprintf("noticed in %.1f s, %d queries, none failed", noticed.Seconds(), asked), errors.Join(err, failed)
 }
 
 // stepUpgrade goes to another image, under load as far as workers go: first
