@@ -52,6 +52,7 @@ type Run struct {
 	// Fault is a planted bug; 0 but in tests.
 	Fault    Fault
 	gone     map[Place]bool
+	discards []*Task
 	draining map[Place]bool
 	// Partitions is the number of tasks of stages spread by partition.
 	Partitions int
@@ -113,6 +114,9 @@ type Task struct {
 	Deaths []string
 	// Has are the upstream tasks whose output is here as a whole.
 	Has map[Part]bool
+	// Pinned says that an earlier attempt was accepted: somebody may have its rows,
+	// so this one must have the same splits.
+	Pinned bool
 	// Unreachable says that its output cannot be fetched though its node lives.
 	Unreachable bool
 	// Splits are those it was handed and has not given back.
@@ -265,7 +269,9 @@ func (r *Run) Return(t *Task, ids []int64, started int) {
 		}
 		sp := t.Splits[i]
 		sp.Avoid = t.Node
-		t.Splits = slices.Delete(slices.Clone(t.Splits), i, i+1)
+		if r.Fault != FaultTakenBack {
+			t.Splits = slices.Delete(slices.Clone(t.Splits), i, i+1)
+		}
 		for _, scan := range s.Scans {
 			if scan.Node == sp.Scan {
 				scan.Pending = append(scan.Pending, sp)
@@ -278,10 +284,10 @@ func (r *Run) Return(t *Task, ids []int64, started int) {
 	}
 }
 
-// Unstarted is the most splits that the task can have that it has not started:
-// it may have started some since it last reported.
+// Unstarted is the most splits that the task can have that it has not started
+// and that may be another's: it may have started some since it last reported.
 func (t *Task) Unstarted() int {
-	if t.Status.State.Done() || t.ended != nil || t.Unplaced {
+	if t.Status.State.Done() || t.ended != nil || t.Unplaced || t.Pinned {
 		return 0
 	}
 	return max(len(t.Splits)-t.Started, 0)

@@ -53,7 +53,8 @@ const (
 	FaultStaleSource         // readers are not told of new attempts
 	FaultUncommitted         // running attempts are told as committed
 	FaultIndeterminate       // what indeterminate outputs have fed is kept
-	FaultNoCheck             // ends are not compared with what was handed out
+	FaultTakenBack           // splits that are given back stay the task's, too
+	FaultUnpinned            // an attempt that follows an accepted one gives splits away
 	FaultGoneNode            // tasks are placed on nodes that are gone
 	Faults
 )
@@ -79,7 +80,7 @@ func (r *Run) Lose(p Place, f *Failure, blame bool) bool {
 			t.Deaths = append(slices.Clip(t.Deaths), p.Node)
 		}
 		t.Status.State, t.Status.Failure = Aborted, f
-		r.again(t, f, true)
+		r.again(t, f, true, false)
 	}
 	return r.repair(f) || needed
 }
@@ -115,7 +116,7 @@ func (r *Run) Refuse(t *Task, f *Failure) {
 		r.fail(f)
 		return
 	}
-	r.again(t, f, false)
+	r.again(t, f, false, false)
 	r.repair(f)
 }
 
@@ -153,7 +154,7 @@ func (r *Run) broken(t *Task, f *Failure) {
 		r.fail(f)
 		return
 	}
-	r.again(t, f, true)
+	r.again(t, f, true, false)
 	r.repair(f)
 }
 
@@ -193,7 +194,7 @@ func (r *Run) repair(f *Failure) (any bool) {
 		for _, s := range r.Stages {
 			for _, t := range slices.Clone(s.Tasks) {
 				if t.Committed && !r.available(t) && r.needed(s, t) {
-					r.again(t, f, false)
+					r.again(t, f, false, false)
 					more, any = true, true
 				}
 			}
@@ -203,14 +204,16 @@ func (r *Run) repair(f *Failure) (any bool) {
 }
 
 // again puts a new attempt into a task's place; it is to be placed. counts says
-// that the old one is one of the few that may fail.
-func (r *Run) again(t *Task, f *Failure, counts bool) {
+// that the old one is one of the few that may fail, changed that the new one
+// may have other input.
+func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 	s := r.Stages[t.ID.Stage.Fragment]
 	if r.Failure != nil || s.Tasks[t.ID.Task] != t {
 		return
 	}
 	n := &Task{
 		ID: t.ID, Unplaced: true, Avoid: t.Place.Node, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths,
+		Pinned:    t.Pinned || t.Committed && r.Fault != FaultUnpinned,
 		Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
 		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
 	}
@@ -226,9 +229,27 @@ func (r *Run) again(t *Task, f *Failure, counts bool) {
 	r.Again++
 	s.Tasks[t.ID.Task] = n
 	s.Superseded = append(s.Superseded, t)
-	if t.Committed && s.Fragment.Indeterminate && r.Fault != FaultIndeterminate {
-		r.invalidate(s, t, f)
+	if s.Fragment.ID == 0 { // what the old root has read the new one has not
+		for _, in := range s.Fragment.Inputs {
+			for _, src := range r.Stages[in].Tasks {
+				src.Read = false
+			}
+		}
 	}
+	if !t.Unplaced && !r.gone[t.Place] {
+		r.discards = append(r.discards, t)
+	}
+	if (t.Committed || t.Pinned) && s.Fragment.Indeterminate && r.Fault != FaultIndeterminate {
+		r.invalidate(s, t, f, changed)
+	}
+}
+
+// Discards returns, each once, the attempts that others took the place of and
+// that may still run, or hold an output, where they are.
+func (r *Run) Discards() []*Task {
+	out := r.discards
+	r.discards = nil
+	return out
 }
 
 // plant does what a planted bug does to a new attempt.
@@ -272,9 +293,11 @@ func (r *Run) limits(s *Stage, n *Task, f *Failure) *Failure {
 
 // invalidate deals with a committed output that is made again and may then
 // have other rows in its partitions (rule 3): whoever may have taken any of it
-// runs again too, unless there is but one reader, which then takes all of one
-// attempt or fails. A filter made of it may be in use anywhere.
-func (r *Run) invalidate(s *Stage, t *Task, f *Failure) {
+// runs again too. A single reader takes all of one attempt or fails, which is
+// enough while the input is the same; if that has changed, what the reader has
+// of other tasks does not fit any more. A filter made of the output may be in
+// use anywhere.
+func (r *Run) invalidate(s *Stage, t *Task, f *Failure, changed bool) {
 	if len(t.Status.Filters) > 0 {
 		r.fail(&Failure{Cause: f.Cause, Retryable: true, Err: f.Err})
 		return
@@ -286,16 +309,30 @@ func (r *Run) invalidate(s *Stage, t *Task, f *Failure) {
 			readers++
 		}
 	}
-	if readers <= 1 {
+	if readers <= 1 && !changed {
 		return
 	}
 	for _, c := range s.Consumers {
 		for _, reader := range slices.Clone(r.Stages[c].Tasks) {
-			if reader.Told[t.ID] {
-				r.again(reader, f, false)
+			if reader.mayHave(PartOf(t.ID)) {
+				r.again(reader, f, false, true)
 			}
 		}
 	}
+}
+
+// mayHave reports whether a task, or an attempt of it that was accepted before,
+// may have used rows of an upstream task.
+func (t *Task) mayHave(part Part) bool {
+	if t.Pinned {
+		return true
+	}
+	for id, committed := range t.Told {
+		if committed && PartOf(id) == part {
+			return true
+		}
+	}
+	return false
 }
 
 // Releasable returns the tasks whose outputs go now, each once: those that

@@ -25,6 +25,9 @@ func startAgain(r *query.Run, nodes []Node) (out []Action) {
 				continue
 			}
 			t.Node, t.Place, t.Unplaced, t.Since = n.ID, n.Place(), false, r.Now
+			if r.Fault == query.FaultGoneNode {
+				t.Place = s.Superseded[len(s.Superseded)-1].Place
+			}
 			running[t.Place]++
 			a := startAction(r, s, t, t.Partition, t.Partitions)
 			a.Update.Splits, a.Update.NoMore = t.Splits, scansOf(s)

@@ -236,7 +236,7 @@ func (l *Loop) step(ctx context.Context) {
 	nodes := l.usable()
 	l.wait(nodes)
 	actions := Decide(l.run, nodes)
-	unread := l.run.Releasable()
+	unread := append(l.run.Releasable(), l.run.Discards()...)
 	root, news := l.root()
 	l.mu.Unlock()
 	if news {
