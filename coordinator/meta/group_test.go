@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tuttidb/tutti/internal/qerr"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
 
 // TestLeadersDie kills the leader 20 times while clients on all nodes make
@@ -225,7 +226,7 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
-// TestTwoAloneFoundNothing: the lowest name decides, and not without a majority.
+// TestFoundsNothingAlone: the lowest name decides, and not without a majority.
 func TestFoundsNothingAlone(t *testing.T) {
 	for _, ids := range [][]string{{"c1"}, {"c2", "c3"}} {
 		g := newGroup(t, "c1", "c2", "c3")
@@ -427,7 +428,7 @@ func TestBounded(t *testing.T) {
 		first, err := n.store.FirstIndex()
 		last, _ := n.store.LastIndex()
 		if files = size(); err != nil || last-first > 3200 || files > 64<<20 {
-			return fmt.Errorf("entries %d to %d, %d MB: %v", first, last, files>>20, err)
+			return fmt.Errorf("entries %d to %d, %d MB: %w", first, last, files>>20, err)
 		}
 		return nil
 	})
@@ -435,6 +436,18 @@ func TestBounded(t *testing.T) {
 	t.Logf("%d commands: %d MB on disk, %d queries kept", clients*each*(batch+1), files>>20, all)
 	if ended > 100+sweep {
 		t.Errorf("%d ended queries are kept", ended)
+	}
+	was := encode(t, n.State())
+	n.Close()
+	begin := time.Now()
+	again := single(t, dir)
+	if err := again.WaitLeader(within(t, 10*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("started again in %s", time.Since(begin).Round(time.Millisecond))
+	s := again.State()
+	if s.queries.Len() != n.State().queries.Len() || text(s) != text(n.State()) || len(was) == 0 {
+		t.Error("started again it has another state")
 	}
 }
 
@@ -482,5 +495,80 @@ func TestWatch(t *testing.T) {
 			return errors.New("open")
 		}
 		return nil
+	})
+}
+
+// TestBarred: one that forgot what it voted for is no majority's part, neither
+// as a voter nor as a candidate, whatever its log says.
+func TestBarred(t *testing.T) {
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	rest := g.others(lead)
+	rest[0].barred.Store(true)
+	g.kill(lead.cfg.ID)
+	time.Sleep(5 * quick.Election)
+	for _, n := range rest {
+		if n.ready.Load() != 0 {
+			t.Fatalf("%s was elected by one that may not vote", n.cfg.ID)
+		}
+	}
+	rest[0].barred.Store(false)
+	g.leader()
+}
+
+// TestRestoreFences restores a backup between two tries of one entry: whether
+// the first has happened can no longer be told, so the second is refused.
+func TestRestoreFences(t *testing.T) {
+	n := single(t, t.TempDir())
+	var b bytes.Buffer
+	if err := n.Backup(within(t, 10*time.Second), &b); err != nil {
+		t.Fatal(err)
+	}
+	e := &pb.MetaEntry{Id: "once", Base: n.State().Index, Commands: []Command{SetCatalog("a", "x")}}
+	first := n.applyHere(within(t, time.Second), e)
+	if again := n.applyHere(within(t, time.Second), e); first.Code != pb.MetaCode_META_CODE_OK || again.Index != first.Index {
+		t.Fatalf("%v, again %v", first, again)
+	}
+	for range 2 { // a restore may be tried again
+		if err := n.Restore(within(t, 10*time.Second), bytes.NewReader(b.Bytes())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := n.applyHere(within(t, time.Second), e); r.Code != pb.MetaCode_META_CODE_STALE || n.State().Catalog("a") != nil {
+		t.Fatalf("after restoring: %v", r)
+	}
+	apply(t, n, SetCatalog("b", "x"))
+	index := n.State().Index
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := single(t, n.cfg.Dir)
+	if s, err := again.Read(within(t, 10*time.Second)); err != nil || s.Catalog("b") == nil || s.Catalog("a") != nil || s.Index < index {
+		t.Fatalf("started again after restoring: %v", err)
+	}
+}
+
+// TestLeadFails: an error of Lead hands the office on.
+func TestLeadFails(t *testing.T) {
+	g := newGroup(t, "c1", "c2", "c3")
+	var refusals atomic.Int64
+	g.edit = func(c *Config) {
+		if lead := c.Lead; c.ID == "c1" {
+			c.Lead = func(context.Context, Leadership) error { refusals.Add(1); return errors.New("cannot") }
+		} else {
+			c.Lead = lead
+		}
+	}
+	g.openAll()
+	g.leader()
+	if err := g.node("c2").Transfer(within(t, 10*time.Second), "c1"); err != nil {
+		t.Fatal(err)
+	}
+	g.until("another leads", func() error {
+		if refusals.Load() > 0 && (g.node("c2").ready.Load() != 0 || g.node("c3").ready.Load() != 0) {
+			return nil
+		}
+		return fmt.Errorf("c1 was asked %d times", refusals.Load())
 	})
 }

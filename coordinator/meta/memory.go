@@ -310,12 +310,6 @@ func (m *memories) told(id string, incarnation uint64, all bool) {
 	p.incarnation = incarnation
 }
 
-func (m *memories) stale(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.of(id).stale
-}
-
 // refresh tells a peer everything there is to remember. An entry that is
 // being remembered at this moment may miss the list and reach the peer before
 // it, so the list adds and does not replace.

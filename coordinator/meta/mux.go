@@ -59,6 +59,9 @@ const (
 	greetingTime = 5 * time.Second
 )
 
+// Nobody waits for what is lost when a connection is given up: errors of
+// closing one are dropped.
+
 // door is where the connections of one use come in.
 type door struct {
 	addr  net.Addr
@@ -145,7 +148,7 @@ func (m *mux) receive(c net.Conn) {
 		err = c.SetDeadline(time.Time{})
 	}
 	if err != nil {
-		c.Close()
+		_ = c.Close()
 		if !errors.Is(err, io.EOF) { // a probe of the port
 			m.log.Debug("a connection of coordinators was refused", "from", remote.String(), "error", err)
 		}
@@ -159,7 +162,7 @@ func (m *mux) receive(c net.Conn) {
 	select {
 	case d.conns <- k:
 	case <-d.end:
-		k.Close()
+		_ = k.Close()
 	}
 }
 
@@ -169,7 +172,7 @@ func (m *mux) keep(c net.Conn, use string) net.Conn {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || use == useRaft && !m.voice.Load() {
-		c.Close()
+		_ = c.Close()
 		return k
 	}
 	m.conns[k] = use
@@ -191,8 +194,8 @@ func (m *mux) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	err := m.ln.Close()
-	m.raft.Close()
-	m.grpc.Close()
+	_ = m.raft.Close()
+	_ = m.grpc.Close()
 	m.drop(func(string) bool { return true })
 	return err
 }
@@ -207,7 +210,7 @@ func (m *mux) drop(which func(use string) bool) {
 	}
 	m.mu.Unlock()
 	for _, c := range conns {
-		c.Close()
+		_ = c.Close()
 	}
 }
 
@@ -285,7 +288,7 @@ func (m *mux) dial(ctx context.Context, use, id string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { c.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
 	conn := c
 	if m.client != nil {
@@ -296,7 +299,7 @@ func (m *mux) dial(ctx context.Context, use, id string) (net.Conn, error) {
 		conn = tls.Client(c, conf)
 	}
 	if err := m.greet(conn, use, id); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, fmt.Errorf("coordinator %s at %s: %w", id, address, err)
 	}
 	return m.keep(conn, use), nil

@@ -327,7 +327,7 @@ func (n *Node) State() *State { return n.fsm.state.Load() }
 func (n *Node) Close() error {
 	n.closed.Do(func() {
 		if n.raft.State() == raft.Leader && !n.cfg.alone() && n.Err() == nil {
-			await(n.raft.LeadershipTransfer(), n.cfg.Timing.Election)
+			_ = await(n.raft.LeadershipTransfer(), n.cfg.Timing.Election) // else the others elect one
 		}
 		n.shut()
 	})
@@ -350,7 +350,7 @@ func await(f raft.Future, d time.Duration) error {
 func (n *Node) shut() {
 	n.cancel()
 	if n.mux != nil {
-		n.mux.Close()
+		_ = n.mux.Close() // it has nothing to lose
 	}
 	for _, c := range n.conns {
 		_ = c.Close() // nothing is lost that anybody waits for
@@ -367,12 +367,27 @@ func (n *Node) shut() {
 			n.cfg.Log.Warn("raft did not end in time", "node", n.cfg.ID, "error", err)
 		}
 	}
-	n.wait.Wait()
+	n.settle()
 	if n.store != nil {
 		if err := n.store.Close(); err != nil && n.Err() == nil {
 			n.failMu.Lock()
 			n.err = errors.Join(n.err, err)
 			n.failMu.Unlock()
 		}
+	}
+}
+
+// settle waits for the node's goroutines; where the disk failed some may wait
+// for raft, which is parked.
+func (n *Node) settle() {
+	done := make(chan struct{})
+	go func() { n.wait.Wait(); close(done) }()
+	if n.Err() == nil {
+		<-done
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second):
 	}
 }

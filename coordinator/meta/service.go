@@ -102,7 +102,7 @@ func (s *service) Restore(stream pb.Meta_RestoreServer) error {
 			}
 		}
 	}()
-	defer r.Close()
+	defer func() { _ = r.Close() }() // never fails
 	state, err := readState(r)
 	if err != nil {
 		return stream.SendAndClose(&pb.MetaRestoreResponse{Code: pb.MetaCode_META_CODE_INVALID, Message: err.Error()})
