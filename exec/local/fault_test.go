@@ -8,7 +8,6 @@ import (
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/exec"
-	"github.com/tuttidb/tutti/exec/op"
 	"github.com/tuttidb/tutti/exec/op/optest"
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -220,20 +219,12 @@ func TestFaultsOfTasks(t *testing.T) {
 	}
 }
 
-// TestFaultsOfSplitsAndSpools has producers of rows that others read: each key
-// by one of them, or all rows by all of them.
-func TestFaultsOfSplitsAndSpools(t *testing.T) {
+// TestFaultsOfSpools has producers of rows that others read: each row by all
+// of them, or by any.
+func TestFaultsOfSpools(t *testing.T) {
 	const width = 3
 	tab := spoolTable(400)
 	for name, build := range map[string]func(x *optest.Case) (sink func() exec.Sink, tops []exec.Operator){
-		"split": func(x *optest.Case) (func() exec.Sink, []exec.Operator) {
-			spools, tops := make([]*spool, width), []exec.Operator{}
-			for i := range spools {
-				spools[i] = newSpool(x.Account, tab.Types, width)
-				tops = append(tops, spools[i].reader(1).source())
-			}
-			return func() exec.Sink { return newSplitSink(&op.Env{Account: x.Account}, spools, []int{0, 1}) }, tops
-		},
 		"spool": func(x *optest.Case) (func() exec.Sink, []exec.Operator) {
 			s := newSpool(x.Account, tab.Types, width)
 			one, two := s.reader(1), s.reader(2)

@@ -23,24 +23,12 @@ func PartitionOf(h uint64, n int) int {
 	return int(part)
 }
 
-// driverOf is PartitionOf for the drivers of one task. It mixes otherwise, for
-// the rows of a task have one value of PartitionOf in common.
-func driverOf(h uint64, n int) int {
-	h ^= h >> 31
-	h *= 0xBF58476D1CE4E5B9
-	h ^= h >> 29
-	h *= 0x94D049BB133111EB
-	part, _ := bits.Mul64(h, uint64(n))
-	return int(part)
-}
-
 // Output is the sink that hands a task's rows to its exchange.
 type Output struct {
 	env  *Env
 	to   exec.Output
 	kind plan.ExchangeKind
 	keys []int
-	of   func(hash uint64, n int) int
 
 	next   int // round robin: the partition of the next batch
 	cols   []*vector.Vector
@@ -53,16 +41,8 @@ type Output struct {
 
 // NewOutput returns one driver's sink. keys are positions, for Hash.
 func NewOutput(env *Env, to exec.Output, kind plan.ExchangeKind, keys []int) *Output {
-	o := &Output{env: env, to: to, kind: kind, keys: keys, of: PartitionOf}
+	o := &Output{env: env, to: to, kind: kind, keys: keys}
 	o.cols = make([]*vector.Vector, len(keys))
-	return o
-}
-
-// NewSplit returns a sink that spreads rows by the hash of keys over the
-// drivers of a pipeline in the same task.
-func NewSplit(env *Env, to exec.Output, keys []int) *Output {
-	o := NewOutput(env, to, plan.Hash, keys)
-	o.of = driverOf
 	return o
 }
 
@@ -116,7 +96,7 @@ func (o *Output) group(b *vector.Batch, n int) error {
 	clear(o.ends)
 	part := o.part[:b.Rows()]
 	for i := range part {
-		p := o.of(o.hashes[i], n)
+		p := PartitionOf(o.hashes[i], n)
 		part[i] = uint16(p)
 		o.ends[p]++
 	}
