@@ -58,6 +58,7 @@ type Worker struct {
 	lease time.Duration
 	last  time.Time // when a coordinator was last heard of
 	cut   bool      // the lease has run out since
+	in    bool      // joined to a coordinator now
 }
 
 // New returns a worker that has not joined yet.
@@ -138,6 +139,7 @@ func (w *Worker) join(ctx context.Context, address string) (joined bool, err err
 		return false, err
 	}
 	wg.Go(func() { w.beat(ctx, stream, cancel) })
+	defer w.setJoined(false)
 	for {
 		msg, err := stream.Recv()
 		if err != nil {
@@ -146,6 +148,7 @@ func (w *Worker) join(ctx context.Context, address string) (joined bool, err err
 		w.heard()
 		if welcome := msg.GetWelcome(); welcome != nil {
 			joined = true
+			w.setJoined(true)
 			w.welcome(address, welcome)
 		}
 		if c := msg.GetCatalogs(); c != nil {
@@ -178,6 +181,22 @@ func (w *Worker) beat(ctx context.Context, stream pb.Cluster_JoinClient, cancel 
 		}
 	}
 }
+
+func (w *Worker) setJoined(in bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.in = in
+}
+
+// Joined reports whether a coordinator has the worker now.
+func (w *Worker) Joined() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.in
+}
+
+// Draining reports whether Drain was called.
+func (w *Worker) Draining() bool { return w.manager.Draining() }
 
 func (w *Worker) welcome(address string, m *pb.Welcome) {
 	w.mu.Lock()

@@ -28,8 +28,8 @@ var nodeMetrics = map[string]string{
 	"tutti_node_resident_bytes": "Resident memory of the process.",
 }
 
-// nodeCollector exposes the figures of all nodes that a coordinator knows, so
-// that workers need no HTTP door of their own.
+// nodeCollector exposes the figures of all nodes that a coordinator knows, or
+// of one worker.
 type nodeCollector struct {
 	figures func() []nodeFigures
 	descs   map[string]*prometheus.Desc

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tuttidb/tutti/cmd/tutti/config"
 	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/coordinator/server"
 	"github.com/tuttidb/tutti/exchange"
 	"github.com/tuttidb/tutti/exec/local"
 	"github.com/tuttidb/tutti/internal/clock"
@@ -20,7 +21,7 @@ import (
 	"github.com/tuttidb/tutti/worker"
 )
 
-// drainTime is how long a worker that was asked to stop works on.
+// drainTime is how long a server that was asked to stop waits for its clients.
 const drainTime = 2 * time.Minute
 
 func workerCommand() *cobra.Command {
@@ -50,6 +51,10 @@ func runWorker(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	web, err := listen("http-listen", cfg.HTTPListen)
+	if err != nil {
+		return err
+	}
 	id, self := nodeID(cfg, control.Addr()), advertised(cfg, control)
 	auth := exchange.NewAuth(cfg.InternalSecret, clock.System{})
 	conns := exchange.NewConns(auth, insecure.NewCredentials())
@@ -69,7 +74,7 @@ func runWorker(ctx context.Context, cfg *config.Config) error {
 	})
 	w, err := worker.New(worker.Deps{
 		Hello: &pb.Hello{
-			NodeId: id, Address: self, HttpAddress: cfg.HTTPListen, Version: version, Incarnation: incarnation(),
+			NodeId: id, Address: self, HttpAddress: web.Addr().String(), Version: version, Incarnation: incarnation(),
 			MemoryLimit: int64(cfg.MemoryLimit), Threads: int32(cfg.Threads),
 		},
 		Join: cfg.Join, Conns: conns, Manager: manager, Catalogs: catalogs, Slabs: p.pool.Slabs, Clock: clock.System{}, Log: p.log,
@@ -82,6 +87,12 @@ func runWorker(ctx context.Context, cfg *config.Config) error {
 	go func() { _ = s.Serve(control) }() // ends with Stop
 	defer s.Stop()
 	go p.housekeep(ctx)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	d := newWorkerDoor(w, id, end, p.log, func() nodeFigures { return p.workerOwn(id, manager, store) })
+	h := server.HTTP(d, p.log)
+	go func() { _ = h.Serve(web) }() // ends with Close
+	defer h.Close()
 	fmt.Printf("Tutti worker %s listens on %s and joins %v\n", id, self, cfg.Join)
 	return p.work(ctx, w)
 }
@@ -91,7 +102,7 @@ func (p *process) work(ctx context.Context, w *worker.Worker) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	context.AfterFunc(ctx, func() {
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.DrainTimeout)
 		defer cancel()
 		if err := w.Drain(drain); err != nil {
 			p.log.Warn("drain", "error", err)
@@ -102,6 +113,16 @@ func (p *process) work(ctx context.Context, w *worker.Worker) error {
 		return failure(err)
 	}
 	return nil
+}
+
+// workerOwn are a worker's own figures.
+func (p *process) workerOwn(id string, m *worker.Manager, s *exchange.Store) nodeFigures {
+	own, kept := p.figures(id), s.Figures()
+	tasks, _ := m.Running()
+	own.values["tutti_node_retained_bytes"] = float64(kept.MemoryBytes + kept.DiskBytes)
+	own.values["tutti_node_tasks"] = float64(tasks)
+	own.values["tutti_node_queries"] = float64(len(m.Queries()))
+	return own
 }
 
 // connector makes a connector from what a coordinator sent.

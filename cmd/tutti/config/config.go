@@ -57,13 +57,19 @@ type Config struct {
 	ReservedMemory Size
 	ClientTimeout  time.Duration
 	WorkerWait     time.Duration
+	DrainTimeout   time.Duration
 }
 
 // Flags registers the settings of a role.
 func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 	fs.StringVar(&c.File, "config", "", "YAML file with settings under the names of these flags")
 	fs.StringVar(&c.GRPCListen, "grpc-listen", "127.0.0.1:8081", "address for node-to-node control and Arrow Flight")
-	fs.StringVar(&c.HTTPListen, "http-listen", "127.0.0.1:8080", "address for clients, the web page and metrics")
+	if role == Worker {
+		fs.StringVar(&c.HTTPListen, "http-listen", "127.0.0.1:0", "address for health, metrics and the order to shut down; port 0: any that is free")
+		fs.DurationVar(&c.DrainTimeout, "drain-timeout", 2*time.Minute, "time that a worker which is asked to stop goes on for its tasks and those who read their outputs")
+	} else {
+		fs.StringVar(&c.HTTPListen, "http-listen", "127.0.0.1:8080", "address for clients, the web page and metrics")
+	}
 	fs.StringVar(&c.Advertise, "advertise", "", "HOST:PORT under which other nodes reach --grpc-listen (default: the address itself)")
 	fs.StringVar(&c.DataDir, "data-dir", "tutti-data", "folder for this node's files")
 	fs.StringVar(&c.NodeID, "node-id", "", "name of this node (default: host name and port)")
