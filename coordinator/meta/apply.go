@@ -21,8 +21,9 @@ const maxEntry = 4 << 20
 // Apply makes a change, on whichever node it is called: it is sent to the
 // leader, again and again over elections until ctx ends, and happens once.
 // When it returns, the change is on a majority of disks and in this node's
-// State. It returns the index of the entry. After ErrUnknown, the change may
-// still happen.
+// State. It returns the index of the entry; an error with an index that is not
+// 0 says that the change was made, and that this node's State has not got so
+// far in time. After ErrUnknown, the change may still happen.
 func (n *Node) Apply(ctx context.Context, commands ...Command) (index uint64, err error) {
 	return n.ApplyAs(ctx, 0, commands...)
 }
@@ -57,7 +58,7 @@ func (n *Node) ApplyAs(ctx context.Context, epoch uint64, commands ...Command) (
 	if err != nil {
 		return 0, err
 	}
-	return result.Index, n.waitIndex(ctx, result.Index)
+	return result.Index, n.waitIndex(ctx, result.Index) // made, see above
 }
 
 // bounded gives a context without deadline the default one.

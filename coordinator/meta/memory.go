@@ -145,7 +145,8 @@ func resultMemory(id string) string { return "result/" + id }
 // Remember returns when a majority of coordinators has the entries in memory,
 // which takes one round trip and no disk: should this node die, the next
 // leader gets them (Leadership.Remembered). Only the leader of epoch may. On
-// an error it is not known who remembers what. Of entries with the same key
+// an error it is not known who remembers what. The entries are the node's from
+// then on: do not write to them. Of entries with the same key
 // the last counts. A cluster of one has nobody to tell, and returns at once.
 func (n *Node) Remember(ctx context.Context, epoch uint64, entries ...*pb.MetaMemory) error {
 	return n.remember(ctx, &pb.MetaRememberRequest{Epoch: epoch, Entries: entries})

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,4 +92,40 @@ func TestThree(t *testing.T) {
 		}
 	}
 	apply(t, lead, SetCatalog("later", "y"))
+}
+
+// TestApplyTakes measures what a change costs on three nodes and their disks:
+// one at a time, and 16 at once, which share syncs.
+func TestApplyTakes(t *testing.T) {
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	for _, clients := range []int{1, 16} {
+		const each = 40
+		took := make(chan time.Duration, clients*each)
+		begin := time.Now()
+		var wait sync.WaitGroup
+		for range clients {
+			wait.Go(func() {
+				for range each {
+					at := time.Now()
+					if _, err := lead.Apply(context.Background(), SetSetting("a", strings.Repeat("x", 500))); err != nil {
+						t.Error(err)
+					}
+					took <- time.Since(at)
+				}
+			})
+		}
+		wait.Wait()
+		all := time.Since(begin)
+		close(took)
+		sorted := slices.Sorted(func(yield func(time.Duration) bool) {
+			for d := range took {
+				if !yield(d) {
+					return
+				}
+			}
+		})
+		t.Logf("%d at once: %s (median), %s (p99), %.0f changes a second", clients, sorted[len(sorted)/2], sorted[len(sorted)*99/100], float64(len(sorted))/all.Seconds())
+	}
 }
