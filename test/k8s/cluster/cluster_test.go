@@ -153,3 +153,33 @@ func TestLoadCounts(t *testing.T) {
 		t.Errorf("%d asked, %v", asked, err)
 	}
 }
+
+// TestMetrics asks as the API server does.
+func TestMetrics(t *testing.T) {
+	m, err := newMetrics("127.0.0.1:19810", "tutti")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.server.Close()
+	m.seconds.Store(115)
+	for path, want := range map[string]string{
+		metricPath: `"name":"tutti_work_waiting_seconds"`,
+		metricPath + "/namespaces/lake/tutti_work_waiting_seconds?labelSelector=environment%3Dtutti": `"value":"115"`,
+		metricPath + "/namespaces/lake/tutti_work_waiting_seconds?labelSelector=environment%3Dother": `"items":[]`,
+		metricPath + "/namespaces/lake/other":                                                        "",
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, m.server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := m.server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(b), want) || (resp.StatusCode == http.StatusNotFound) != (want == "") {
+			t.Errorf("%s: %d %s (%v), want %q", path, resp.StatusCode, b, err, want)
+		}
+	}
+}

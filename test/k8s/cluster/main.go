@@ -41,8 +41,7 @@ type options struct {
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) { // the command inside has said it
+		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(os.Stderr, "cluster:", err)
 		}
 		os.Exit(1)
@@ -78,6 +77,9 @@ func run(args []string) error {
 	return inside(ctx, o)
 }
 
+// errSaid is a failure that the command inside has told of.
+var errSaid = errors.New("the run inside has failed")
+
 // apart runs this command again in network and mount namespaces of its own.
 func apart(ctx context.Context, args []string) error {
 	self, err := os.Executable()
@@ -88,7 +90,11 @@ func apart(ctx context.Context, args []string) error {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	return cmd.Run()
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return errSaid
+	}
+	return err
 }
 
 // network makes the bridge of the Pods, and has every address of a Service

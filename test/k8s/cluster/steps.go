@@ -69,6 +69,7 @@ func inside(ctx context.Context, o options) (err error) {
 		{"TPC-H, 22 checked queries", p.stepQueries},
 		{"a node with a worker is lost under load", p.stepLoss},
 		{"workers 2 → 4 → 2 under load", p.stepScale},
+		{"autoscaler 1 → 4 → 1 under load", p.stepAutoscale},
 		{"kubectl drain of every node in turn", p.stepDrain},
 		{"helm upgrade", p.stepUpgrade},
 		{"helm uninstall leaves nothing", p.stepUninstall},
@@ -156,11 +157,15 @@ func (p *plane) stepDryRun(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d variants, %d objects", len(texts), objects), nil
 }
 
-// helmSet is helm with the values of install and more.
+// helmSet is helm with the values of install and more, or with flags.
 func (p *plane) helmSet(ctx context.Context, command string, more ...string) error {
 	args := []string{command, release, p.o.Chart, "--namespace", namespace, "--wait", "--timeout", "4m"}
 	for _, v := range slices.Concat(install, more) {
-		args = append(args, "--set", v)
+		if strings.HasPrefix(v, "--") {
+			args = append(args, v)
+		} else {
+			args = append(args, "--set", v)
+		}
 	}
 	_, err := p.helm(ctx, args...)
 	return err
