@@ -316,7 +316,7 @@ func TestForward(t *testing.T) {
 		}()
 	}
 	call := func() (string, error) {
-		c, err := net.DialTimeout("tcp", address, time.Second)
+		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			return "", err
 		}

@@ -221,7 +221,7 @@ func (f *forward) carry(client net.Conn) {
 	f.mu.Unlock()
 	rand.Shuffle(len(to), func(i, j int) { to[i], to[j] = to[j], to[i] })
 	for _, address := range to {
-		server, err := net.DialTimeout("tcp", address, time.Second)
+		server, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", address)
 		if err != nil {
 			continue
 		}
