@@ -136,14 +136,26 @@ func StartCluster(ctx context.Context, cfg Config) (*Cluster, error) {
 
 // AddWorker starts another worker; it joins in its own time.
 func (c *Cluster) AddWorker() error {
-	name := "worker-" + strconv.Itoa(len(c.Workers)+1)
-	w, err := Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, "worker", "--join", c.control, "--grpc-listen", FreeAddress(),
-		"--data-dir", filepath.Join(c.cfg.Dir, name), "--node-id", name, "--threads", "1", "--memory-limit", "2GB")
-	if err != nil {
-		return err
+	w, err := c.startWorker(len(c.Workers))
+	if err == nil {
+		c.Workers = append(c.Workers, w)
 	}
-	c.Workers = append(c.Workers, w)
-	return nil
+	return err
+}
+
+// Restart starts a worker again that has ended, under its old name.
+func (c *Cluster) Restart(i int) error {
+	w, err := c.startWorker(i)
+	if err == nil {
+		c.Workers[i] = w
+	}
+	return err
+}
+
+func (c *Cluster) startWorker(i int) (*Process, error) {
+	name := "worker-" + strconv.Itoa(i+1)
+	return Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, "worker", "--join", c.control, "--grpc-listen", FreeAddress(),
+		"--data-dir", filepath.Join(c.cfg.Dir, name), "--node-id", name, "--threads", "1", "--memory-limit", "2GB")
 }
 
 // Node is a line of /v1/node, as far as it matters here.
