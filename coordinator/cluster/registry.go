@@ -285,7 +285,7 @@ func (r *Registry) Members() []Member {
 	return out
 }
 
-// Members of the scheduler: Nodes returns the workers that are there, those
+// Nodes returns the workers that are there as the scheduler knows them, those
 // that are being drained included; those set aside only if there is no other.
 func (r *Registry) Nodes() (out []schedule.Member) {
 	var aside []schedule.Member

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,4 +227,31 @@ func await(t *testing.T, r *Registry, n int) {
 			t.Fatalf("%d workers of %d", len(r.Live()), n)
 		}
 	}
+}
+
+// TestFlapping: a worker that is lost again and again is set aside, with the
+// reason, unless there is no other; each time that it joins is another life.
+func TestFlapping(t *testing.T) {
+	r, c := startRegistry(t, time.Minute)
+	lives := map[string]bool{}
+	for range flapLimit {
+		s := join(t, c, hello("a"))
+		welcomed(t, s)
+		await(t, r, 1)
+		lives[place(r, "a").Incarnation] = true
+		if err := s.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, r, 0)
+	}
+	if len(lives) != flapLimit {
+		t.Errorf("%d lives of %d", len(lives), flapLimit)
+	}
+	welcomed(t, join(t, c, hello("a")))
+	until(t, r, "used where there is no other", func() bool { return len(r.Live()) == 1 })
+	if m := r.Members()[0]; !strings.Contains(m.Aside, "lost 3 times") {
+		t.Errorf("set aside because %q", m.Aside)
+	}
+	welcomed(t, join(t, c, hello("b")))
+	until(t, r, "set aside", func() bool { l := r.Live(); return len(l) == 1 && l[0].ID == "b" })
 }
