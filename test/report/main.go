@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -95,8 +97,21 @@ func (t *tally) bad(e *event, key string) {
 		t.failedTests[e.Package] = true
 		return
 	}
-	if !t.failedTests[e.Package] {
-		t.failed++
+	if t.failedTests[e.Package] {
+		return
+	}
+	t.failed++
+	t.showUnfinished(e.Package)
+}
+
+// showUnfinished shows what the tests of a package had said that were running
+// when the whole process ended: a panic's stack is in the words of one of them.
+func (t *tally) showUnfinished(pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(t.kept)) {
+		if strings.HasPrefix(key, pkg+"\x00") {
+			t.show(key, func(string) bool { return true })
+			delete(t.kept, key)
+		}
 	}
 }
 

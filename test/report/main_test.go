@@ -17,6 +17,11 @@ func TestTally(t *testing.T) {
 		{"a failure with its output", `{"Action":"output","Package":"p","Test":"A","Output":"why\n"}
 {"Action":"fail","Package":"p","Test":"A"}
 {"Action":"fail","Package":"p"}`, "why\n", 0, 1},
+		{"a panic while two tests run", `{"Action":"output","Package":"p","Test":"A","Output":"of A\n"}
+{"Action":"output","Package":"p","Test":"B","Output":"panic: oh\n"}
+{"Action":"output","Package":"q","Test":"C","Output":"of another package\n"}
+{"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}
+{"Action":"fail","Package":"p"}`, "FAIL\tp\t0.1s\nof A\npanic: oh\n", 0, 1},
 		{"does not compile", `{"Action":"build-output","ImportPath":"p","Output":"x.go:1: bad\n"}
 {"Action":"fail","Package":"p","FailedBuild":"p"}`, "x.go:1: bad\n", 0, 1},
 		{"not JSON", "go: cannot find module\n", "go: cannot find module\n", 0, 0},
