@@ -104,6 +104,11 @@ func (s *store) open(readOnly bool) error {
 			return err
 		})
 	})
+	if err == nil && readOnly {
+		err = protect(func() error {
+			return s.db.View(func(tx *bbolt.Tx) error { return checkPages(s.file, tx) })
+		})
+	}
 	if err == nil {
 		err = protect(func() error { return s.db.View(check) })
 	}

@@ -284,6 +284,25 @@ func TestStoreDamaged(t *testing.T) {
 	t.Logf("%d of 120 damaged files were refused, the rest was damaged where nothing was", refused)
 }
 
+// TestStorePages damages what the header of every page says of its number,
+// kind and length, which would have bbolt walk for ever or end the process.
+func TestStorePages(t *testing.T) {
+	path, whole := damage(t, 400)
+	size := os.Getpagesize()
+	for page := 2; page < len(whole)/size; page++ {
+		for _, at := range []int{0, 8, 12, 15} {
+			for _, value := range []byte{1, 2, 3, 0x7F, 0xFF} {
+				b := bytes.Clone(whole)
+				b[page*size+at] ^= value
+				if err := os.WriteFile(path, b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				intact(t, path, func(s *store) error { return holds(s, 1, 400) })
+			}
+		}
+	}
+}
+
 func FuzzDecodeLog(f *testing.F) {
 	for _, l := range testLogs(1, 12) {
 		f.Add(encodeLog(l))
