@@ -18,7 +18,7 @@ ETCD       := v3.7.3
 PLANE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tutti/controlplane-$(K8S)-etcd-$(ETCD)
 PLANE_CMDS := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen fuzz gen demo demo-stop clean image test-k8s
+.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen sim fuzz gen demo demo-stop clean image test-k8s
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-sf10: build ## all 22 queries at scale factor 10 on a cluster: answers che
 
 bench-micro: ## micro-benchmarks of kernels, operators, readers and the exchange
 	go test -run '^$$' -bench . -benchtime 0.5s ./exec/... ./connectors/... ./exchange/...
+
+sim: ## a million random failure schedules against the scheduler (TUTTI_SIM=N)
+	TUTTI_SIM=$(or $(TUTTI_SIM),1000000) go test -timeout 60m -run Chaos -v ./coordinator/schedule
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' --exclude-dir=.cache '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
