@@ -218,9 +218,7 @@ func (r *Registry) remove(m *member, why string) {
 	if !m.Load.GetDraining() {
 		r.flapped(m.Hello.NodeId)
 	}
-	deserted := !slices.ContainsFunc(slices.Collect(maps.Values(r.members)), func(o *member) bool {
-		return o.Gone == "" && o.Hello.Address == m.Hello.Address
-	})
+	deserted := r.deserts(m)
 	r.mu.Unlock()
 	m.leave()
 	r.notify()
@@ -228,6 +226,19 @@ func (r *Registry) remove(m *member, why string) {
 		r.cfg.Left(m.Hello.Address)
 	}
 	r.cfg.Log.Info("worker gone", "worker", m.Hello.NodeId, "reason", why)
+}
+
+// deserts reports whether nobody is left at a gone worker's address. What it
+// leaves to a newer process of its name is for that one to desert, which may
+// have gone before the end of the old one was seen. The caller holds mu.
+func (r *Registry) deserts(m *member) bool {
+	address := m.Hello.Address
+	if heir := r.members[m.Hello.NodeId]; heir != m && heir.Hello.Address == address {
+		return false
+	}
+	return !slices.ContainsFunc(slices.Collect(maps.Values(r.members)), func(o *member) bool {
+		return o.Gone == "" && o.Hello.Address == address
+	})
 }
 
 const (

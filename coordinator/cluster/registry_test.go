@@ -216,6 +216,30 @@ func TestDesertedAddress(t *testing.T) {
 	}
 }
 
+// TestDesertedOnce has a process replaced by one that goes before the end of
+// the old one is seen, in either order.
+func TestDesertedOnce(t *testing.T) {
+	for _, oldFirst := range []bool{true, false} {
+		r, _ := startRegistry(t, time.Minute)
+		var left []string
+		r.cfg.Left = func(address string) { left = append(left, address) }
+		old := r.add(hello("a"))
+		heir := hello("a")
+		heir.Incarnation = "a-2"
+		m := r.add(heir)
+		if oldFirst {
+			r.remove(old, "replaced")
+		}
+		r.remove(m, "left")
+		if !oldFirst {
+			r.remove(old, "replaced")
+		}
+		if !slices.Equal(left, []string{"a:1"}) {
+			t.Errorf("old one first: %v; deserted: %v", oldFirst, left)
+		}
+	}
+}
+
 // await waits until so many workers are live.
 func await(t *testing.T, r *Registry, n int) {
 	t.Helper()
