@@ -259,13 +259,15 @@ func sum(ctx context.Context, op exec.Operator) (rows, total int64, err error) {
 	}
 }
 
-// consume reads one node with several drivers.
+// consume reads one node with several drivers, all of which have ended when it
+// returns: a driver that could not be opened does not leave the others behind.
 func consume(ctx context.Context, in *Inputs, node *plan.RemoteSource, account *mem.Account, drivers int) (rows, total int64, err error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range drivers {
 		op, e := in.Open(node, account)
 		if e != nil {
+			wg.Wait()
 			return 0, 0, e
 		}
 		wg.Go(func() {
