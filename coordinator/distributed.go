@@ -46,6 +46,12 @@ type Distributed struct {
 	// Self is the address of this process's own gRPC door, where fragments run
 	// that must run on the coordinator.
 	Self string
+	// Epoch is the leadership that this executor works for: workers refuse the
+	// word of an older one. 0 where there is one coordinator only.
+	Epoch uint64
+	// Succeeded says that another coordinator may take over: what a result
+	// needs is kept until its rows are delivered.
+	Succeeded bool
 	// WorkerWait is how long a query waits for a first worker to join.
 	WorkerWait time.Duration
 	Log        *slog.Logger
@@ -288,6 +294,12 @@ func (r *distributedRows) endRun() {
 	defer cancel()
 	x.loop.End(ctx)
 }
+
+// Delivered says how much of the result is the client's for good.
+func (r *distributedRows) Delivered(int64) {}
+
+// Abandon ends the execution in this process only.
+func (r *distributedRows) Abandon() {}
 
 // Close ends the execution on every node.
 func (r *distributedRows) Close() error {

@@ -51,6 +51,18 @@ type Execution struct {
 	Start      time.Time
 	// Progress is called when figures have changed, at most a few times a second.
 	Progress func()
+	// Resume says that a coordinator which is no more began the query; nil: none did.
+	Resume *Resume
+}
+
+// Resume is where an execution goes on that another coordinator began. What
+// workers have of it is taken over where that is possible, else the plan runs
+// again from its start.
+type Resume struct {
+	// Rows is how many rows of the result the client has for good: Next begins
+	// after them. Where that cannot be, Next fails with an error that the client
+	// may answer by running the query again.
+	Rows int64
 }
 
 // Rows is a running execution.
@@ -58,6 +70,13 @@ type Rows interface {
 	// Next returns the next rows of the result, nil at the end; borrowed until
 	// the next call. It is called by one goroutine.
 	Next(ctx context.Context) (*vector.Batch, error)
+	// Delivered says that the first n rows will not be asked for again, by a
+	// successor of this coordinator either: what was kept for that may be let
+	// go. It does not block, and n never falls.
+	Delivered(n int64)
+	// Abandon ends the execution here without a word to any node: a successor
+	// goes on with it. Close does nothing after it.
+	Abandon()
 	// Snapshot fills the figures of the query and its stages.
 	Snapshot(info *QueryInfo)
 	// Close ends the execution and frees what it holds on every node, within

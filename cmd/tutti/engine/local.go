@@ -89,6 +89,13 @@ func (r *localRows) Next(ctx context.Context) (*vector.Batch, error) {
 // Close ends the plan and frees everything.
 func (r *localRows) Close() error { return r.res.Close() }
 
+// Delivered does nothing: what a plan in this process computes, no other can
+// go on with.
+func (r *localRows) Delivered(int64) {}
+
+// Abandon ends the execution: all of it is here.
+func (r *localRows) Abandon() { _ = r.res.Close() }
+
 // memoryError gives a refused allocation the code and words that clients know.
 func memoryError(err error) error {
 	var limit *mem.LimitError
