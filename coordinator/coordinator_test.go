@@ -60,6 +60,8 @@ func (r *fakeRows) Next(ctx context.Context) (*vector.Batch, error) {
 }
 
 func (r *fakeRows) Snapshot(*QueryInfo) {}
+func (r *fakeRows) Delivered(int64)     {}
+func (r *fakeRows) Abandon()            {}
 
 func (r *fakeRows) Close() error {
 	r.b.Release()
