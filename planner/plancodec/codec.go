@@ -1,5 +1,7 @@
-// Package plancodec turns plan fragments into bytes and back: the only code
-// that knows both the plan and its protobuf form. A plan carries a version;
+// Package plancodec turns plans and their fragments into bytes and back: the
+// only code that knows both the plan and its protobuf form. Fragments go to
+// workers, whole plans to the coordinator that may have to go on with a query
+// where another one died. A plan carries a version;
 // a reader refuses one it does not know, so that nodes of neighboring
 // releases never misread each other.
 package plancodec
@@ -25,13 +27,7 @@ const maxDepth = 2000
 // nodes or values that no plan should have.
 func EncodeFragment(f *plan.Fragment) ([]byte, error) {
 	e := &encoder{}
-	msg := &pb.Fragment{
-		Id: int32(f.ID), Root: e.node(f.Root), Spread: uint32(f.Spread), OutputKind: uint32(f.Output.Kind),
-		OutputKeys: e.columns(f.Output.Keys), Indeterminate: f.Indeterminate,
-	}
-	for _, in := range f.Inputs {
-		msg.Inputs = append(msg.Inputs, int32(in))
-	}
+	msg := e.fragment(f)
 	if e.err != nil {
 		return nil, fmt.Errorf("encode fragment %d: %w", f.ID, e.err)
 	}
@@ -48,20 +44,38 @@ func DecodeFragment(version uint32, b []byte) (*plan.Fragment, error) {
 		return nil, fmt.Errorf("decode fragment: %w", err)
 	}
 	d := &decoder{}
-	f := &plan.Fragment{
-		ID: plan.FragmentID(msg.Id), Root: d.node(msg.Root), Spread: plan.Spread(msg.Spread),
-		Output:        plan.Partitioning{Kind: plan.ExchangeKind(msg.OutputKind), Keys: d.columns(msg.OutputKeys)},
-		Indeterminate: msg.Indeterminate,
-	}
-	d.bound("spread", msg.Spread, uint32(plan.OnCoordinator))
-	d.bound("output kind", msg.OutputKind, uint32(plan.RoundRobin))
-	for _, in := range msg.Inputs {
-		f.Inputs = append(f.Inputs, plan.FragmentID(in))
-	}
+	f := d.fragment(&msg)
 	if d.err != nil {
 		return nil, fmt.Errorf("decode fragment %d: %w", msg.Id, d.err)
 	}
 	return f, nil
+}
+
+// fragment is a fragment as a message.
+func (e *encoder) fragment(f *plan.Fragment) *pb.Fragment {
+	msg := &pb.Fragment{
+		Id: int32(f.ID), Root: e.node(f.Root), Spread: uint32(f.Spread), OutputKind: uint32(f.Output.Kind),
+		OutputKeys: e.columns(f.Output.Keys), Indeterminate: f.Indeterminate,
+	}
+	for _, in := range f.Inputs {
+		msg.Inputs = append(msg.Inputs, int32(in))
+	}
+	return msg
+}
+
+// fragment reads a message.
+func (d *decoder) fragment(msg *pb.Fragment) *plan.Fragment {
+	f := &plan.Fragment{
+		ID: plan.FragmentID(msg.GetId()), Root: d.node(msg.GetRoot()), Spread: plan.Spread(msg.GetSpread()),
+		Output:        plan.Partitioning{Kind: plan.ExchangeKind(msg.GetOutputKind()), Keys: d.columns(msg.GetOutputKeys())},
+		Indeterminate: msg.GetIndeterminate(),
+	}
+	d.bound("spread", msg.GetSpread(), uint32(plan.OnCoordinator))
+	d.bound("output kind", msg.GetOutputKind(), uint32(plan.RoundRobin))
+	for _, in := range msg.GetInputs() {
+		f.Inputs = append(f.Inputs, plan.FragmentID(in))
+	}
+	return f
 }
 
 // encoder collects the first error, so that building messages reads as one

@@ -2627,6 +2627,67 @@ func (x *Fragment) GetIndeterminate() bool {
 	return false
 }
 
+// Plan is a query's fragments, root first, and the columns of its result.
+type Plan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fragments     []*Fragment            `protobuf:"bytes,1,rep,name=fragments,proto3" json:"fragments,omitempty"`
+	Names         []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
+	Columns       []*Column              `protobuf:"bytes,3,rep,name=columns,proto3" json:"columns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Plan) Reset() {
+	*x = Plan{}
+	mi := &file_tutti_v1_plan_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Plan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Plan) ProtoMessage() {}
+
+func (x *Plan) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_plan_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Plan.ProtoReflect.Descriptor instead.
+func (*Plan) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_plan_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Plan) GetFragments() []*Fragment {
+	if x != nil {
+		return x.Fragments
+	}
+	return nil
+}
+
+func (x *Plan) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *Plan) GetColumns() []*Column {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
 type Datum_List struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Values        []*Datum               `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
@@ -2636,7 +2697,7 @@ type Datum_List struct {
 
 func (x *Datum_List) Reset() {
 	*x = Datum_List{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[31]
+	mi := &file_tutti_v1_plan_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +2709,7 @@ func (x *Datum_List) String() string {
 func (*Datum_List) ProtoMessage() {}
 
 func (x *Datum_List) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[31]
+	mi := &file_tutti_v1_plan_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2681,7 +2742,7 @@ type Expr_Const struct {
 
 func (x *Expr_Const) Reset() {
 	*x = Expr_Const{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[32]
+	mi := &file_tutti_v1_plan_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +2754,7 @@ func (x *Expr_Const) String() string {
 func (*Expr_Const) ProtoMessage() {}
 
 func (x *Expr_Const) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[32]
+	mi := &file_tutti_v1_plan_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2733,7 +2794,7 @@ type Expr_Call struct {
 
 func (x *Expr_Call) Reset() {
 	*x = Expr_Call{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[33]
+	mi := &file_tutti_v1_plan_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2806,7 @@ func (x *Expr_Call) String() string {
 func (*Expr_Call) ProtoMessage() {}
 
 func (x *Expr_Call) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[33]
+	mi := &file_tutti_v1_plan_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2786,7 +2847,7 @@ type Expr_Cast struct {
 
 func (x *Expr_Cast) Reset() {
 	*x = Expr_Cast{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[34]
+	mi := &file_tutti_v1_plan_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2798,7 +2859,7 @@ func (x *Expr_Cast) String() string {
 func (*Expr_Cast) ProtoMessage() {}
 
 func (x *Expr_Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[34]
+	mi := &file_tutti_v1_plan_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +2908,7 @@ type Expr_Form struct {
 
 func (x *Expr_Form) Reset() {
 	*x = Expr_Form{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[35]
+	mi := &file_tutti_v1_plan_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +2920,7 @@ func (x *Expr_Form) String() string {
 func (*Expr_Form) ProtoMessage() {}
 
 func (x *Expr_Form) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[35]
+	mi := &file_tutti_v1_plan_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2913,7 +2974,7 @@ type Scan_DynamicUse struct {
 
 func (x *Scan_DynamicUse) Reset() {
 	*x = Scan_DynamicUse{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[36]
+	mi := &file_tutti_v1_plan_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2925,7 +2986,7 @@ func (x *Scan_DynamicUse) String() string {
 func (*Scan_DynamicUse) ProtoMessage() {}
 
 func (x *Scan_DynamicUse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[36]
+	mi := &file_tutti_v1_plan_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3025,7 @@ type Values_Row struct {
 
 func (x *Values_Row) Reset() {
 	*x = Values_Row{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[37]
+	mi := &file_tutti_v1_plan_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2976,7 +3037,7 @@ func (x *Values_Row) String() string {
 func (*Values_Row) ProtoMessage() {}
 
 func (x *Values_Row) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[37]
+	mi := &file_tutti_v1_plan_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3009,7 +3070,7 @@ type Project_Assignment struct {
 
 func (x *Project_Assignment) Reset() {
 	*x = Project_Assignment{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[38]
+	mi := &file_tutti_v1_plan_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3021,7 +3082,7 @@ func (x *Project_Assignment) String() string {
 func (*Project_Assignment) ProtoMessage() {}
 
 func (x *Project_Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[38]
+	mi := &file_tutti_v1_plan_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3066,7 +3127,7 @@ type Aggregation_Call struct {
 
 func (x *Aggregation_Call) Reset() {
 	*x = Aggregation_Call{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[39]
+	mi := &file_tutti_v1_plan_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3139,7 @@ func (x *Aggregation_Call) String() string {
 func (*Aggregation_Call) ProtoMessage() {}
 
 func (x *Aggregation_Call) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[39]
+	mi := &file_tutti_v1_plan_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3215,7 @@ type Aggregation_SortExpr struct {
 
 func (x *Aggregation_SortExpr) Reset() {
 	*x = Aggregation_SortExpr{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[40]
+	mi := &file_tutti_v1_plan_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3166,7 +3227,7 @@ func (x *Aggregation_SortExpr) String() string {
 func (*Aggregation_SortExpr) ProtoMessage() {}
 
 func (x *Aggregation_SortExpr) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[40]
+	mi := &file_tutti_v1_plan_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +3274,7 @@ type Join_Key struct {
 
 func (x *Join_Key) Reset() {
 	*x = Join_Key{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[41]
+	mi := &file_tutti_v1_plan_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3225,7 +3286,7 @@ func (x *Join_Key) String() string {
 func (*Join_Key) ProtoMessage() {}
 
 func (x *Join_Key) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[41]
+	mi := &file_tutti_v1_plan_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3326,7 @@ type Join_DynamicSource struct {
 
 func (x *Join_DynamicSource) Reset() {
 	*x = Join_DynamicSource{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[42]
+	mi := &file_tutti_v1_plan_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3277,7 +3338,7 @@ func (x *Join_DynamicSource) String() string {
 func (*Join_DynamicSource) ProtoMessage() {}
 
 func (x *Join_DynamicSource) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[42]
+	mi := &file_tutti_v1_plan_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3377,7 @@ type Union_Source struct {
 
 func (x *Union_Source) Reset() {
 	*x = Union_Source{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[43]
+	mi := &file_tutti_v1_plan_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3328,7 +3389,7 @@ func (x *Union_Source) String() string {
 func (*Union_Source) ProtoMessage() {}
 
 func (x *Union_Source) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[43]
+	mi := &file_tutti_v1_plan_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3360,7 +3421,7 @@ type Unnest_Columns struct {
 
 func (x *Unnest_Columns) Reset() {
 	*x = Unnest_Columns{}
-	mi := &file_tutti_v1_plan_proto_msgTypes[44]
+	mi := &file_tutti_v1_plan_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3372,7 +3433,7 @@ func (x *Unnest_Columns) String() string {
 func (*Unnest_Columns) ProtoMessage() {}
 
 func (x *Unnest_Columns) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_plan_proto_msgTypes[44]
+	mi := &file_tutti_v1_plan_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3645,7 +3706,11 @@ const file_tutti_v1_plan_proto_rawDesc = "" +
 	"\voutput_keys\x18\x05 \x03(\v2\x10.tutti.v1.ColumnR\n" +
 	"outputKeys\x12\x16\n" +
 	"\x06inputs\x18\x06 \x03(\x05R\x06inputs\x12$\n" +
-	"\rindeterminate\x18\a \x01(\bR\rindeterminateB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
+	"\rindeterminate\x18\a \x01(\bR\rindeterminate\"z\n" +
+	"\x04Plan\x120\n" +
+	"\tfragments\x18\x01 \x03(\v2\x12.tutti.v1.FragmentR\tfragments\x12\x14\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\x12*\n" +
+	"\acolumns\x18\x03 \x03(\v2\x10.tutti.v1.ColumnR\acolumnsB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
 
 var (
 	file_tutti_v1_plan_proto_rawDescOnce sync.Once
@@ -3659,7 +3724,7 @@ func file_tutti_v1_plan_proto_rawDescGZIP() []byte {
 	return file_tutti_v1_plan_proto_rawDescData
 }
 
-var file_tutti_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_tutti_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_tutti_v1_plan_proto_goTypes = []any{
 	(*Type)(nil),                 // 0: tutti.v1.Type
 	(*Int128)(nil),               // 1: tutti.v1.Int128
@@ -3692,26 +3757,27 @@ var file_tutti_v1_plan_proto_goTypes = []any{
 	(*Exchange)(nil),             // 28: tutti.v1.Exchange
 	(*RemoteSource)(nil),         // 29: tutti.v1.RemoteSource
 	(*Fragment)(nil),             // 30: tutti.v1.Fragment
-	(*Datum_List)(nil),           // 31: tutti.v1.Datum.List
-	(*Expr_Const)(nil),           // 32: tutti.v1.Expr.Const
-	(*Expr_Call)(nil),            // 33: tutti.v1.Expr.Call
-	(*Expr_Cast)(nil),            // 34: tutti.v1.Expr.Cast
-	(*Expr_Form)(nil),            // 35: tutti.v1.Expr.Form
-	(*Scan_DynamicUse)(nil),      // 36: tutti.v1.Scan.DynamicUse
-	(*Values_Row)(nil),           // 37: tutti.v1.Values.Row
-	(*Project_Assignment)(nil),   // 38: tutti.v1.Project.Assignment
-	(*Aggregation_Call)(nil),     // 39: tutti.v1.Aggregation.Call
-	(*Aggregation_SortExpr)(nil), // 40: tutti.v1.Aggregation.SortExpr
-	(*Join_Key)(nil),             // 41: tutti.v1.Join.Key
-	(*Join_DynamicSource)(nil),   // 42: tutti.v1.Join.DynamicSource
-	(*Union_Source)(nil),         // 43: tutti.v1.Union.Source
-	(*Unnest_Columns)(nil),       // 44: tutti.v1.Unnest.Columns
+	(*Plan)(nil),                 // 31: tutti.v1.Plan
+	(*Datum_List)(nil),           // 32: tutti.v1.Datum.List
+	(*Expr_Const)(nil),           // 33: tutti.v1.Expr.Const
+	(*Expr_Call)(nil),            // 34: tutti.v1.Expr.Call
+	(*Expr_Cast)(nil),            // 35: tutti.v1.Expr.Cast
+	(*Expr_Form)(nil),            // 36: tutti.v1.Expr.Form
+	(*Scan_DynamicUse)(nil),      // 37: tutti.v1.Scan.DynamicUse
+	(*Values_Row)(nil),           // 38: tutti.v1.Values.Row
+	(*Project_Assignment)(nil),   // 39: tutti.v1.Project.Assignment
+	(*Aggregation_Call)(nil),     // 40: tutti.v1.Aggregation.Call
+	(*Aggregation_SortExpr)(nil), // 41: tutti.v1.Aggregation.SortExpr
+	(*Join_Key)(nil),             // 42: tutti.v1.Join.Key
+	(*Join_DynamicSource)(nil),   // 43: tutti.v1.Join.DynamicSource
+	(*Union_Source)(nil),         // 44: tutti.v1.Union.Source
+	(*Unnest_Columns)(nil),       // 45: tutti.v1.Unnest.Columns
 }
 var file_tutti_v1_plan_proto_depIdxs = []int32{
 	0,   // 0: tutti.v1.Type.elems:type_name -> tutti.v1.Type
 	1,   // 1: tutti.v1.Datum.int128:type_name -> tutti.v1.Int128
-	31,  // 2: tutti.v1.Datum.list:type_name -> tutti.v1.Datum.List
-	31,  // 3: tutti.v1.Datum.map:type_name -> tutti.v1.Datum.List
+	32,  // 2: tutti.v1.Datum.list:type_name -> tutti.v1.Datum.List
+	32,  // 3: tutti.v1.Datum.map:type_name -> tutti.v1.Datum.List
 	0,   // 4: tutti.v1.Column.type:type_name -> tutti.v1.Type
 	0,   // 5: tutti.v1.Scalar.args:type_name -> tutti.v1.Type
 	0,   // 6: tutti.v1.Scalar.result:type_name -> tutti.v1.Type
@@ -3719,10 +3785,10 @@ var file_tutti_v1_plan_proto_depIdxs = []int32{
 	0,   // 8: tutti.v1.Aggregate.result:type_name -> tutti.v1.Type
 	0,   // 9: tutti.v1.Aggregate.state:type_name -> tutti.v1.Type
 	3,   // 10: tutti.v1.Expr.column:type_name -> tutti.v1.Column
-	32,  // 11: tutti.v1.Expr.const:type_name -> tutti.v1.Expr.Const
-	33,  // 12: tutti.v1.Expr.call:type_name -> tutti.v1.Expr.Call
-	34,  // 13: tutti.v1.Expr.cast:type_name -> tutti.v1.Expr.Cast
-	35,  // 14: tutti.v1.Expr.form:type_name -> tutti.v1.Expr.Form
+	33,  // 11: tutti.v1.Expr.const:type_name -> tutti.v1.Expr.Const
+	34,  // 12: tutti.v1.Expr.call:type_name -> tutti.v1.Expr.Call
+	35,  // 13: tutti.v1.Expr.cast:type_name -> tutti.v1.Expr.Cast
+	36,  // 14: tutti.v1.Expr.form:type_name -> tutti.v1.Expr.Form
 	3,   // 15: tutti.v1.SortKey.column:type_name -> tutti.v1.Column
 	0,   // 16: tutti.v1.TableColumn.type:type_name -> tutti.v1.Type
 	8,   // 17: tutti.v1.Table.columns:type_name -> tutti.v1.TableColumn
@@ -3750,22 +3816,22 @@ var file_tutti_v1_plan_proto_depIdxs = []int32{
 	3,   // 39: tutti.v1.Scan.columns:type_name -> tutti.v1.Column
 	6,   // 40: tutti.v1.Scan.predicate:type_name -> tutti.v1.Expr
 	6,   // 41: tutti.v1.Scan.hint:type_name -> tutti.v1.Expr
-	36,  // 42: tutti.v1.Scan.dynamic:type_name -> tutti.v1.Scan.DynamicUse
+	37,  // 42: tutti.v1.Scan.dynamic:type_name -> tutti.v1.Scan.DynamicUse
 	3,   // 43: tutti.v1.Values.columns:type_name -> tutti.v1.Column
-	37,  // 44: tutti.v1.Values.rows:type_name -> tutti.v1.Values.Row
+	38,  // 44: tutti.v1.Values.rows:type_name -> tutti.v1.Values.Row
 	6,   // 45: tutti.v1.Filter.predicate:type_name -> tutti.v1.Expr
-	38,  // 46: tutti.v1.Project.cols:type_name -> tutti.v1.Project.Assignment
+	39,  // 46: tutti.v1.Project.cols:type_name -> tutti.v1.Project.Assignment
 	3,   // 47: tutti.v1.Aggregation.keys:type_name -> tutti.v1.Column
-	39,  // 48: tutti.v1.Aggregation.aggs:type_name -> tutti.v1.Aggregation.Call
-	41,  // 49: tutti.v1.Join.keys:type_name -> tutti.v1.Join.Key
+	40,  // 48: tutti.v1.Aggregation.aggs:type_name -> tutti.v1.Aggregation.Call
+	42,  // 49: tutti.v1.Join.keys:type_name -> tutti.v1.Join.Key
 	6,   // 50: tutti.v1.Join.filter:type_name -> tutti.v1.Expr
 	3,   // 51: tutti.v1.Join.mark:type_name -> tutti.v1.Column
-	42,  // 52: tutti.v1.Join.dynamic:type_name -> tutti.v1.Join.DynamicSource
+	43,  // 52: tutti.v1.Join.dynamic:type_name -> tutti.v1.Join.DynamicSource
 	3,   // 53: tutti.v1.Join.cols:type_name -> tutti.v1.Column
 	7,   // 54: tutti.v1.Sort.keys:type_name -> tutti.v1.SortKey
 	7,   // 55: tutti.v1.TopN.keys:type_name -> tutti.v1.SortKey
 	3,   // 56: tutti.v1.Union.columns:type_name -> tutti.v1.Column
-	43,  // 57: tutti.v1.Union.sources:type_name -> tutti.v1.Union.Source
+	44,  // 57: tutti.v1.Union.sources:type_name -> tutti.v1.Union.Source
 	3,   // 58: tutti.v1.UniqueId.column:type_name -> tutti.v1.Column
 	3,   // 59: tutti.v1.RowNumber.partition:type_name -> tutti.v1.Column
 	7,   // 60: tutti.v1.RowNumber.keys:type_name -> tutti.v1.SortKey
@@ -3774,7 +3840,7 @@ var file_tutti_v1_plan_proto_depIdxs = []int32{
 	3,   // 63: tutti.v1.MarkDistinct.column:type_name -> tutti.v1.Column
 	3,   // 64: tutti.v1.Unnest.replicate:type_name -> tutti.v1.Column
 	3,   // 65: tutti.v1.Unnest.exprs:type_name -> tutti.v1.Column
-	44,  // 66: tutti.v1.Unnest.columns:type_name -> tutti.v1.Unnest.Columns
+	45,  // 66: tutti.v1.Unnest.columns:type_name -> tutti.v1.Unnest.Columns
 	3,   // 67: tutti.v1.Unnest.ordinality:type_name -> tutti.v1.Column
 	3,   // 68: tutti.v1.Output.cols:type_name -> tutti.v1.Column
 	8,   // 69: tutti.v1.Write.columns:type_name -> tutti.v1.TableColumn
@@ -3786,35 +3852,37 @@ var file_tutti_v1_plan_proto_depIdxs = []int32{
 	7,   // 75: tutti.v1.RemoteSource.order_by:type_name -> tutti.v1.SortKey
 	10,  // 76: tutti.v1.Fragment.root:type_name -> tutti.v1.Node
 	3,   // 77: tutti.v1.Fragment.output_keys:type_name -> tutti.v1.Column
-	2,   // 78: tutti.v1.Datum.List.values:type_name -> tutti.v1.Datum
-	2,   // 79: tutti.v1.Expr.Const.value:type_name -> tutti.v1.Datum
-	0,   // 80: tutti.v1.Expr.Const.type:type_name -> tutti.v1.Type
-	4,   // 81: tutti.v1.Expr.Call.fn:type_name -> tutti.v1.Scalar
-	6,   // 82: tutti.v1.Expr.Call.args:type_name -> tutti.v1.Expr
-	6,   // 83: tutti.v1.Expr.Cast.arg:type_name -> tutti.v1.Expr
-	0,   // 84: tutti.v1.Expr.Cast.type:type_name -> tutti.v1.Type
-	6,   // 85: tutti.v1.Expr.Form.args:type_name -> tutti.v1.Expr
-	0,   // 86: tutti.v1.Expr.Form.type:type_name -> tutti.v1.Type
-	6,   // 87: tutti.v1.Values.Row.values:type_name -> tutti.v1.Expr
-	3,   // 88: tutti.v1.Project.Assignment.column:type_name -> tutti.v1.Column
-	6,   // 89: tutti.v1.Project.Assignment.expr:type_name -> tutti.v1.Expr
-	3,   // 90: tutti.v1.Aggregation.Call.column:type_name -> tutti.v1.Column
-	3,   // 91: tutti.v1.Aggregation.Call.state:type_name -> tutti.v1.Column
-	5,   // 92: tutti.v1.Aggregation.Call.fn:type_name -> tutti.v1.Aggregate
-	6,   // 93: tutti.v1.Aggregation.Call.args:type_name -> tutti.v1.Expr
-	6,   // 94: tutti.v1.Aggregation.Call.filter:type_name -> tutti.v1.Expr
-	40,  // 95: tutti.v1.Aggregation.Call.order_by:type_name -> tutti.v1.Aggregation.SortExpr
-	6,   // 96: tutti.v1.Aggregation.SortExpr.expr:type_name -> tutti.v1.Expr
-	3,   // 97: tutti.v1.Join.Key.left:type_name -> tutti.v1.Column
-	3,   // 98: tutti.v1.Join.Key.right:type_name -> tutti.v1.Column
-	3,   // 99: tutti.v1.Join.DynamicSource.column:type_name -> tutti.v1.Column
-	3,   // 100: tutti.v1.Union.Source.columns:type_name -> tutti.v1.Column
-	3,   // 101: tutti.v1.Unnest.Columns.columns:type_name -> tutti.v1.Column
-	102, // [102:102] is the sub-list for method output_type
-	102, // [102:102] is the sub-list for method input_type
-	102, // [102:102] is the sub-list for extension type_name
-	102, // [102:102] is the sub-list for extension extendee
-	0,   // [0:102] is the sub-list for field type_name
+	30,  // 78: tutti.v1.Plan.fragments:type_name -> tutti.v1.Fragment
+	3,   // 79: tutti.v1.Plan.columns:type_name -> tutti.v1.Column
+	2,   // 80: tutti.v1.Datum.List.values:type_name -> tutti.v1.Datum
+	2,   // 81: tutti.v1.Expr.Const.value:type_name -> tutti.v1.Datum
+	0,   // 82: tutti.v1.Expr.Const.type:type_name -> tutti.v1.Type
+	4,   // 83: tutti.v1.Expr.Call.fn:type_name -> tutti.v1.Scalar
+	6,   // 84: tutti.v1.Expr.Call.args:type_name -> tutti.v1.Expr
+	6,   // 85: tutti.v1.Expr.Cast.arg:type_name -> tutti.v1.Expr
+	0,   // 86: tutti.v1.Expr.Cast.type:type_name -> tutti.v1.Type
+	6,   // 87: tutti.v1.Expr.Form.args:type_name -> tutti.v1.Expr
+	0,   // 88: tutti.v1.Expr.Form.type:type_name -> tutti.v1.Type
+	6,   // 89: tutti.v1.Values.Row.values:type_name -> tutti.v1.Expr
+	3,   // 90: tutti.v1.Project.Assignment.column:type_name -> tutti.v1.Column
+	6,   // 91: tutti.v1.Project.Assignment.expr:type_name -> tutti.v1.Expr
+	3,   // 92: tutti.v1.Aggregation.Call.column:type_name -> tutti.v1.Column
+	3,   // 93: tutti.v1.Aggregation.Call.state:type_name -> tutti.v1.Column
+	5,   // 94: tutti.v1.Aggregation.Call.fn:type_name -> tutti.v1.Aggregate
+	6,   // 95: tutti.v1.Aggregation.Call.args:type_name -> tutti.v1.Expr
+	6,   // 96: tutti.v1.Aggregation.Call.filter:type_name -> tutti.v1.Expr
+	41,  // 97: tutti.v1.Aggregation.Call.order_by:type_name -> tutti.v1.Aggregation.SortExpr
+	6,   // 98: tutti.v1.Aggregation.SortExpr.expr:type_name -> tutti.v1.Expr
+	3,   // 99: tutti.v1.Join.Key.left:type_name -> tutti.v1.Column
+	3,   // 100: tutti.v1.Join.Key.right:type_name -> tutti.v1.Column
+	3,   // 101: tutti.v1.Join.DynamicSource.column:type_name -> tutti.v1.Column
+	3,   // 102: tutti.v1.Union.Source.columns:type_name -> tutti.v1.Column
+	3,   // 103: tutti.v1.Unnest.Columns.columns:type_name -> tutti.v1.Column
+	104, // [104:104] is the sub-list for method output_type
+	104, // [104:104] is the sub-list for method input_type
+	104, // [104:104] is the sub-list for extension type_name
+	104, // [104:104] is the sub-list for extension extendee
+	0,   // [0:104] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_plan_proto_init() }
@@ -3867,7 +3935,7 @@ func file_tutti_v1_plan_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tutti_v1_plan_proto_rawDesc), len(file_tutti_v1_plan_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
