@@ -151,7 +151,7 @@ func (x Failure_Cause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Failure_Cause.Descriptor instead.
 func (Failure_Cause) EnumDescriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{25, 0}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{26, 0}
 }
 
 // TaskId names one attempt of a task.
@@ -551,6 +551,7 @@ type JoinResponse struct {
 	//	*JoinResponse_Welcome
 	//	*JoinResponse_Catalogs
 	//	*JoinResponse_Forget
+	//	*JoinResponse_Drain
 	Message       isJoinResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -620,6 +621,15 @@ func (x *JoinResponse) GetForget() *ForgetQueries {
 	return nil
 }
 
+func (x *JoinResponse) GetDrain() *DrainOrder {
+	if x != nil {
+		if x, ok := x.Message.(*JoinResponse_Drain); ok {
+			return x.Drain
+		}
+	}
+	return nil
+}
+
 type isJoinResponse_Message interface {
 	isJoinResponse_Message()
 }
@@ -636,11 +646,64 @@ type JoinResponse_Forget struct {
 	Forget *ForgetQueries `protobuf:"bytes,3,opt,name=forget,proto3,oneof"`
 }
 
+type JoinResponse_Drain struct {
+	Drain *DrainOrder `protobuf:"bytes,4,opt,name=drain,proto3,oneof"`
+}
+
 func (*JoinResponse_Welcome) isJoinResponse_Message() {}
 
 func (*JoinResponse_Catalogs) isJoinResponse_Message() {}
 
 func (*JoinResponse_Forget) isJoinResponse_Message() {}
+
+func (*JoinResponse_Drain) isJoinResponse_Message() {}
+
+// DrainOrder tells a worker to take no more tasks and to end when those who
+// read what it has are done.
+type DrainOrder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// reason is what the operator gave, for the log.
+	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainOrder) Reset() {
+	*x = DrainOrder{}
+	mi := &file_tutti_v1_control_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainOrder) ProtoMessage() {}
+
+func (x *DrainOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainOrder.ProtoReflect.Descriptor instead.
+func (*DrainOrder) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DrainOrder) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
 
 // Welcome accepts a worker.
 type Welcome struct {
@@ -648,14 +711,17 @@ type Welcome struct {
 	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	CoordinatorId string                 `protobuf:"bytes,2,opt,name=coordinator_id,json=coordinatorId,proto3" json:"coordinator_id,omitempty"`
 	// lease is how long the worker may be silent, in nanoseconds.
-	LeaseNanos    int64 `protobuf:"varint,3,opt,name=lease_nanos,json=leaseNanos,proto3" json:"lease_nanos,omitempty"`
+	LeaseNanos int64 `protobuf:"varint,3,opt,name=lease_nanos,json=leaseNanos,proto3" json:"lease_nanos,omitempty"`
+	// orphan_nanos is how long the worker keeps its tasks after it last heard of
+	// any coordinator; 0: as long as the lease.
+	OrphanNanos   int64 `protobuf:"varint,4,opt,name=orphan_nanos,json=orphanNanos,proto3" json:"orphan_nanos,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_tutti_v1_control_proto_msgTypes[5]
+	mi := &file_tutti_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +733,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[5]
+	mi := &file_tutti_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +746,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Welcome) GetCluster() string {
@@ -704,19 +770,30 @@ func (x *Welcome) GetLeaseNanos() int64 {
 	return 0
 }
 
+func (x *Welcome) GetOrphanNanos() int64 {
+	if x != nil {
+		return x.OrphanNanos
+	}
+	return 0
+}
+
 // Catalogs replaces a worker's catalog definitions. Secrets stay as
 // references, which each node resolves for itself.
 type Catalogs struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Generation    uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
-	Catalogs      []*CatalogDefinition   `protobuf:"bytes,2,rep,name=catalogs,proto3" json:"catalogs,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// generation grows with each change.
+	Generation uint64               `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
+	Catalogs   []*CatalogDefinition `protobuf:"bytes,2,rep,name=catalogs,proto3" json:"catalogs,omitempty"`
+	// cluster names the cluster whose generations these are: coordinators of one
+	// cluster count alike.
+	Cluster       string `protobuf:"bytes,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Catalogs) Reset() {
 	*x = Catalogs{}
-	mi := &file_tutti_v1_control_proto_msgTypes[6]
+	mi := &file_tutti_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +805,7 @@ func (x *Catalogs) String() string {
 func (*Catalogs) ProtoMessage() {}
 
 func (x *Catalogs) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[6]
+	mi := &file_tutti_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +818,7 @@ func (x *Catalogs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Catalogs.ProtoReflect.Descriptor instead.
 func (*Catalogs) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Catalogs) GetGeneration() uint64 {
@@ -758,19 +835,31 @@ func (x *Catalogs) GetCatalogs() []*CatalogDefinition {
 	return nil
 }
 
+func (x *Catalogs) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
 // CatalogDefinition is one catalog: its connector and settings as YAML.
 type CatalogDefinition struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Connector     string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
-	Settings      []byte                 `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Connector string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	Settings  []byte                 `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
+	// since is the generation that brought the definition, 0 if it was always
+	// there. until is the one that took it away, 0 while it holds: queries that
+	// began before still need it.
+	Since         uint64 `protobuf:"varint,4,opt,name=since,proto3" json:"since,omitempty"`
+	Until         uint64 `protobuf:"varint,5,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CatalogDefinition) Reset() {
 	*x = CatalogDefinition{}
-	mi := &file_tutti_v1_control_proto_msgTypes[7]
+	mi := &file_tutti_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +871,7 @@ func (x *CatalogDefinition) String() string {
 func (*CatalogDefinition) ProtoMessage() {}
 
 func (x *CatalogDefinition) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[7]
+	mi := &file_tutti_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +884,7 @@ func (x *CatalogDefinition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CatalogDefinition.ProtoReflect.Descriptor instead.
 func (*CatalogDefinition) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CatalogDefinition) GetName() string {
@@ -819,18 +908,35 @@ func (x *CatalogDefinition) GetSettings() []byte {
 	return nil
 }
 
+func (x *CatalogDefinition) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *CatalogDefinition) GetUntil() uint64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
 // ForgetQueries lists queries of a heartbeat that no coordinator knows: the
 // worker ends them.
 type ForgetQueries struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Queries       []string               `protobuf:"bytes,1,rep,name=queries,proto3" json:"queries,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Queries []string               `protobuf:"bytes,1,rep,name=queries,proto3" json:"queries,omitempty"`
+	// epoch is the leadership that says so: a worker that has seen a newer one
+	// does not obey.
+	Epoch         uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ForgetQueries) Reset() {
 	*x = ForgetQueries{}
-	mi := &file_tutti_v1_control_proto_msgTypes[8]
+	mi := &file_tutti_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -842,7 +948,7 @@ func (x *ForgetQueries) String() string {
 func (*ForgetQueries) ProtoMessage() {}
 
 func (x *ForgetQueries) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[8]
+	mi := &file_tutti_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -855,7 +961,7 @@ func (x *ForgetQueries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetQueries.ProtoReflect.Descriptor instead.
 func (*ForgetQueries) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ForgetQueries) GetQueries() []string {
@@ -863,6 +969,13 @@ func (x *ForgetQueries) GetQueries() []string {
 		return x.Queries
 	}
 	return nil
+}
+
+func (x *ForgetQueries) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 // Settings are the session's wishes for execution.
@@ -885,7 +998,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_tutti_v1_control_proto_msgTypes[9]
+	mi := &file_tutti_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +1010,7 @@ func (x *Settings) String() string {
 func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[9]
+	mi := &file_tutti_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1023,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Settings) GetDrivers() int32 {
@@ -992,7 +1105,7 @@ type Split struct {
 
 func (x *Split) Reset() {
 	*x = Split{}
-	mi := &file_tutti_v1_control_proto_msgTypes[10]
+	mi := &file_tutti_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1117,7 @@ func (x *Split) String() string {
 func (*Split) ProtoMessage() {}
 
 func (x *Split) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[10]
+	mi := &file_tutti_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1130,7 @@ func (x *Split) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Split.ProtoReflect.Descriptor instead.
 func (*Split) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Split) GetId() int64 {
@@ -1079,7 +1192,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_tutti_v1_control_proto_msgTypes[11]
+	mi := &file_tutti_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1091,7 +1204,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[11]
+	mi := &file_tutti_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1104,7 +1217,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Source) GetTask() *TaskId {
@@ -1154,7 +1267,7 @@ type Inputs struct {
 
 func (x *Inputs) Reset() {
 	*x = Inputs{}
-	mi := &file_tutti_v1_control_proto_msgTypes[12]
+	mi := &file_tutti_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1279,7 @@ func (x *Inputs) String() string {
 func (*Inputs) ProtoMessage() {}
 
 func (x *Inputs) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[12]
+	mi := &file_tutti_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1292,7 @@ func (x *Inputs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inputs.ProtoReflect.Descriptor instead.
 func (*Inputs) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Inputs) GetSources() []*Source {
@@ -1211,14 +1324,17 @@ type StartTaskRequest struct {
 	Trace            string                 `protobuf:"bytes,11,opt,name=trace,proto3" json:"trace,omitempty"`
 	// stream_output says that the output goes to a client as the task runs: what
 	// was sent is dropped, and while the client is slow the task waits.
-	StreamOutput  bool `protobuf:"varint,12,opt,name=stream_output,json=streamOutput,proto3" json:"stream_output,omitempty"`
+	StreamOutput bool `protobuf:"varint,12,opt,name=stream_output,json=streamOutput,proto3" json:"stream_output,omitempty"`
+	// catalogs is the generation of catalogs that the query was planned with: the
+	// task sees those, and waits for a while where the worker has not heard of it.
+	Catalogs      uint64 `protobuf:"varint,13,opt,name=catalogs,proto3" json:"catalogs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartTaskRequest) Reset() {
 	*x = StartTaskRequest{}
-	mi := &file_tutti_v1_control_proto_msgTypes[13]
+	mi := &file_tutti_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1346,7 @@ func (x *StartTaskRequest) String() string {
 func (*StartTaskRequest) ProtoMessage() {}
 
 func (x *StartTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[13]
+	mi := &file_tutti_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1359,7 @@ func (x *StartTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTaskRequest.ProtoReflect.Descriptor instead.
 func (*StartTaskRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StartTaskRequest) GetTask() *TaskId {
@@ -1330,6 +1446,13 @@ func (x *StartTaskRequest) GetStreamOutput() bool {
 	return false
 }
 
+func (x *StartTaskRequest) GetCatalogs() uint64 {
+	if x != nil {
+		return x.Catalogs
+	}
+	return 0
+}
+
 type StartTaskResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *TaskStatus            `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
@@ -1339,7 +1462,7 @@ type StartTaskResponse struct {
 
 func (x *StartTaskResponse) Reset() {
 	*x = StartTaskResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[14]
+	mi := &file_tutti_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1474,7 @@ func (x *StartTaskResponse) String() string {
 func (*StartTaskResponse) ProtoMessage() {}
 
 func (x *StartTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[14]
+	mi := &file_tutti_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1487,7 @@ func (x *StartTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTaskResponse.ProtoReflect.Descriptor instead.
 func (*StartTaskResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StartTaskResponse) GetStatus() *TaskStatus {
@@ -1396,7 +1519,7 @@ type TaskUpdate struct {
 
 func (x *TaskUpdate) Reset() {
 	*x = TaskUpdate{}
-	mi := &file_tutti_v1_control_proto_msgTypes[15]
+	mi := &file_tutti_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1531,7 @@ func (x *TaskUpdate) String() string {
 func (*TaskUpdate) ProtoMessage() {}
 
 func (x *TaskUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[15]
+	mi := &file_tutti_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1544,7 @@ func (x *TaskUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskUpdate.ProtoReflect.Descriptor instead.
 func (*TaskUpdate) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TaskUpdate) GetNumber() int64 {
@@ -1490,7 +1613,7 @@ type TakeBack struct {
 
 func (x *TakeBack) Reset() {
 	*x = TakeBack{}
-	mi := &file_tutti_v1_control_proto_msgTypes[16]
+	mi := &file_tutti_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1625,7 @@ func (x *TakeBack) String() string {
 func (*TakeBack) ProtoMessage() {}
 
 func (x *TakeBack) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[16]
+	mi := &file_tutti_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1638,7 @@ func (x *TakeBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeBack.ProtoReflect.Descriptor instead.
 func (*TakeBack) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TakeBack) GetScan() int32 {
@@ -1549,7 +1672,7 @@ type DynamicFilter struct {
 
 func (x *DynamicFilter) Reset() {
 	*x = DynamicFilter{}
-	mi := &file_tutti_v1_control_proto_msgTypes[17]
+	mi := &file_tutti_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1561,7 +1684,7 @@ func (x *DynamicFilter) String() string {
 func (*DynamicFilter) ProtoMessage() {}
 
 func (x *DynamicFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[17]
+	mi := &file_tutti_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1574,7 +1697,7 @@ func (x *DynamicFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DynamicFilter.ProtoReflect.Descriptor instead.
 func (*DynamicFilter) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DynamicFilter) GetId() int32 {
@@ -1637,7 +1760,7 @@ type UpdateTaskRequest struct {
 
 func (x *UpdateTaskRequest) Reset() {
 	*x = UpdateTaskRequest{}
-	mi := &file_tutti_v1_control_proto_msgTypes[18]
+	mi := &file_tutti_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +1772,7 @@ func (x *UpdateTaskRequest) String() string {
 func (*UpdateTaskRequest) ProtoMessage() {}
 
 func (x *UpdateTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[18]
+	mi := &file_tutti_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +1785,7 @@ func (x *UpdateTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTaskRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTaskRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UpdateTaskRequest) GetTask() *TaskId {
@@ -1697,7 +1820,7 @@ type UpdateTaskResponse struct {
 
 func (x *UpdateTaskResponse) Reset() {
 	*x = UpdateTaskResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[19]
+	mi := &file_tutti_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1832,7 @@ func (x *UpdateTaskResponse) String() string {
 func (*UpdateTaskResponse) ProtoMessage() {}
 
 func (x *UpdateTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[19]
+	mi := &file_tutti_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1845,7 @@ func (x *UpdateTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTaskResponse.ProtoReflect.Descriptor instead.
 func (*UpdateTaskResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UpdateTaskResponse) GetReturned() []int64 {
@@ -1749,7 +1872,7 @@ type WatchTasksRequest struct {
 
 func (x *WatchTasksRequest) Reset() {
 	*x = WatchTasksRequest{}
-	mi := &file_tutti_v1_control_proto_msgTypes[20]
+	mi := &file_tutti_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1884,7 @@ func (x *WatchTasksRequest) String() string {
 func (*WatchTasksRequest) ProtoMessage() {}
 
 func (x *WatchTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[20]
+	mi := &file_tutti_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1897,7 @@ func (x *WatchTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTasksRequest.ProtoReflect.Descriptor instead.
 func (*WatchTasksRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchTasksRequest) GetQuery() string {
@@ -1800,7 +1923,7 @@ type WatchTasksResponse struct {
 
 func (x *WatchTasksResponse) Reset() {
 	*x = WatchTasksResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[21]
+	mi := &file_tutti_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1935,7 @@ func (x *WatchTasksResponse) String() string {
 func (*WatchTasksResponse) ProtoMessage() {}
 
 func (x *WatchTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[21]
+	mi := &file_tutti_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1948,7 @@ func (x *WatchTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTasksResponse.ProtoReflect.Descriptor instead.
 func (*WatchTasksResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchTasksResponse) GetTasks() []*TaskStatus {
@@ -1869,7 +1992,7 @@ type TaskStatus struct {
 
 func (x *TaskStatus) Reset() {
 	*x = TaskStatus{}
-	mi := &file_tutti_v1_control_proto_msgTypes[22]
+	mi := &file_tutti_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1881,7 +2004,7 @@ func (x *TaskStatus) String() string {
 func (*TaskStatus) ProtoMessage() {}
 
 func (x *TaskStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[22]
+	mi := &file_tutti_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1894,7 +2017,7 @@ func (x *TaskStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskStatus.ProtoReflect.Descriptor instead.
 func (*TaskStatus) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TaskStatus) GetTask() *TaskId {
@@ -2048,7 +2171,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_tutti_v1_control_proto_msgTypes[23]
+	mi := &file_tutti_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2183,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[23]
+	mi := &file_tutti_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2196,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *End) GetSplits() []int64 {
@@ -2102,7 +2225,7 @@ type PartitionEnd struct {
 
 func (x *PartitionEnd) Reset() {
 	*x = PartitionEnd{}
-	mi := &file_tutti_v1_control_proto_msgTypes[24]
+	mi := &file_tutti_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2237,7 @@ func (x *PartitionEnd) String() string {
 func (*PartitionEnd) ProtoMessage() {}
 
 func (x *PartitionEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[24]
+	mi := &file_tutti_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2250,7 @@ func (x *PartitionEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionEnd.ProtoReflect.Descriptor instead.
 func (*PartitionEnd) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *PartitionEnd) GetFrames() int64 {
@@ -2172,7 +2295,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_tutti_v1_control_proto_msgTypes[25]
+	mi := &file_tutti_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2307,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[25]
+	mi := &file_tutti_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2320,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Failure) GetCause() Failure_Cause {
@@ -2293,7 +2416,7 @@ type OperatorStats struct {
 
 func (x *OperatorStats) Reset() {
 	*x = OperatorStats{}
-	mi := &file_tutti_v1_control_proto_msgTypes[26]
+	mi := &file_tutti_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2428,7 @@ func (x *OperatorStats) String() string {
 func (*OperatorStats) ProtoMessage() {}
 
 func (x *OperatorStats) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[26]
+	mi := &file_tutti_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2441,7 @@ func (x *OperatorStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorStats.ProtoReflect.Descriptor instead.
 func (*OperatorStats) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *OperatorStats) GetNode() int32 {
@@ -2429,7 +2552,7 @@ type EndQueryRequest struct {
 
 func (x *EndQueryRequest) Reset() {
 	*x = EndQueryRequest{}
-	mi := &file_tutti_v1_control_proto_msgTypes[27]
+	mi := &file_tutti_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2441,7 +2564,7 @@ func (x *EndQueryRequest) String() string {
 func (*EndQueryRequest) ProtoMessage() {}
 
 func (x *EndQueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[27]
+	mi := &file_tutti_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2454,7 +2577,7 @@ func (x *EndQueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndQueryRequest.ProtoReflect.Descriptor instead.
 func (*EndQueryRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EndQueryRequest) GetQuery() string {
@@ -2479,7 +2602,7 @@ type EndQueryResponse struct {
 
 func (x *EndQueryResponse) Reset() {
 	*x = EndQueryResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[28]
+	mi := &file_tutti_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +2614,7 @@ func (x *EndQueryResponse) String() string {
 func (*EndQueryResponse) ProtoMessage() {}
 
 func (x *EndQueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[28]
+	mi := &file_tutti_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +2627,7 @@ func (x *EndQueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndQueryResponse.ProtoReflect.Descriptor instead.
 func (*EndQueryResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 type ReleaseOutputsRequest struct {
@@ -2517,7 +2640,7 @@ type ReleaseOutputsRequest struct {
 
 func (x *ReleaseOutputsRequest) Reset() {
 	*x = ReleaseOutputsRequest{}
-	mi := &file_tutti_v1_control_proto_msgTypes[29]
+	mi := &file_tutti_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2652,7 @@ func (x *ReleaseOutputsRequest) String() string {
 func (*ReleaseOutputsRequest) ProtoMessage() {}
 
 func (x *ReleaseOutputsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[29]
+	mi := &file_tutti_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2665,7 @@ func (x *ReleaseOutputsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseOutputsRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseOutputsRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ReleaseOutputsRequest) GetEpoch() uint64 {
@@ -2567,7 +2690,7 @@ type ReleaseOutputsResponse struct {
 
 func (x *ReleaseOutputsResponse) Reset() {
 	*x = ReleaseOutputsResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[30]
+	mi := &file_tutti_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +2702,7 @@ func (x *ReleaseOutputsResponse) String() string {
 func (*ReleaseOutputsResponse) ProtoMessage() {}
 
 func (x *ReleaseOutputsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[30]
+	mi := &file_tutti_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +2715,7 @@ func (x *ReleaseOutputsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseOutputsResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseOutputsResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 // Ticket is a Flight ticket for one partition of an attempt's output, from a
@@ -2609,7 +2732,7 @@ type Ticket struct {
 
 func (x *Ticket) Reset() {
 	*x = Ticket{}
-	mi := &file_tutti_v1_control_proto_msgTypes[31]
+	mi := &file_tutti_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2744,7 @@ func (x *Ticket) String() string {
 func (*Ticket) ProtoMessage() {}
 
 func (x *Ticket) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[31]
+	mi := &file_tutti_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2757,7 @@ func (x *Ticket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ticket.ProtoReflect.Descriptor instead.
 func (*Ticket) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Ticket) GetTask() *TaskId {
@@ -2705,28 +2828,37 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"open_files\x18\n" +
 	" \x01(\x03R\topenFiles\x12\x18\n" +
-	"\aqueries\x18\v \x03(\tR\aqueries\"\xad\x01\n" +
+	"\aqueries\x18\v \x03(\tR\aqueries\"\xdb\x01\n" +
 	"\fJoinResponse\x12-\n" +
 	"\awelcome\x18\x01 \x01(\v2\x11.tutti.v1.WelcomeH\x00R\awelcome\x120\n" +
 	"\bcatalogs\x18\x02 \x01(\v2\x12.tutti.v1.CatalogsH\x00R\bcatalogs\x121\n" +
-	"\x06forget\x18\x03 \x01(\v2\x17.tutti.v1.ForgetQueriesH\x00R\x06forgetB\t\n" +
-	"\amessage\"k\n" +
+	"\x06forget\x18\x03 \x01(\v2\x17.tutti.v1.ForgetQueriesH\x00R\x06forget\x12,\n" +
+	"\x05drain\x18\x04 \x01(\v2\x14.tutti.v1.DrainOrderH\x00R\x05drainB\t\n" +
+	"\amessage\"$\n" +
+	"\n" +
+	"DrainOrder\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x8e\x01\n" +
 	"\aWelcome\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12%\n" +
 	"\x0ecoordinator_id\x18\x02 \x01(\tR\rcoordinatorId\x12\x1f\n" +
 	"\vlease_nanos\x18\x03 \x01(\x03R\n" +
-	"leaseNanos\"c\n" +
+	"leaseNanos\x12!\n" +
+	"\forphan_nanos\x18\x04 \x01(\x03R\vorphanNanos\"}\n" +
 	"\bCatalogs\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
 	"generation\x127\n" +
-	"\bcatalogs\x18\x02 \x03(\v2\x1b.tutti.v1.CatalogDefinitionR\bcatalogs\"a\n" +
+	"\bcatalogs\x18\x02 \x03(\v2\x1b.tutti.v1.CatalogDefinitionR\bcatalogs\x12\x18\n" +
+	"\acluster\x18\x03 \x01(\tR\acluster\"\x8d\x01\n" +
 	"\x11CatalogDefinition\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12\x1a\n" +
-	"\bsettings\x18\x03 \x01(\fR\bsettings\")\n" +
+	"\bsettings\x18\x03 \x01(\fR\bsettings\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\x04R\x05since\x12\x14\n" +
+	"\x05until\x18\x05 \x01(\x04R\x05until\"?\n" +
 	"\rForgetQueries\x12\x18\n" +
-	"\aqueries\x18\x01 \x03(\tR\aqueries\"\xcd\x02\n" +
+	"\aqueries\x18\x01 \x03(\tR\aqueries\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xcd\x02\n" +
 	"\bSettings\x12\x18\n" +
 	"\adrivers\x18\x01 \x01(\x05R\adrivers\x12\x1d\n" +
 	"\n" +
@@ -2754,7 +2886,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x04rows\x18\x05 \x01(\x03R\x04rows\"P\n" +
 	"\x06Inputs\x12*\n" +
 	"\asources\x18\x01 \x03(\v2\x10.tutti.v1.SourceR\asources\x12\x1a\n" +
-	"\bcomplete\x18\x02 \x03(\x05R\bcomplete\"\xad\x03\n" +
+	"\bcomplete\x18\x02 \x03(\x05R\bcomplete\"\xc9\x03\n" +
 	"\x10StartTaskRequest\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x14\n" +
@@ -2770,7 +2902,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x06update\x18\n" +
 	" \x01(\v2\x14.tutti.v1.TaskUpdateR\x06update\x12\x14\n" +
 	"\x05trace\x18\v \x01(\tR\x05trace\x12#\n" +
-	"\rstream_output\x18\f \x01(\bR\fstreamOutput\"A\n" +
+	"\rstream_output\x18\f \x01(\bR\fstreamOutput\x12\x1a\n" +
+	"\bcatalogs\x18\r \x01(\x04R\bcatalogs\"A\n" +
 	"\x11StartTaskResponse\x12,\n" +
 	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\"\xab\x02\n" +
 	"\n" +
@@ -2932,7 +3065,7 @@ func file_tutti_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_tutti_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_tutti_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                 // 0: tutti.v1.TaskState
 	(Failure_Cause)(0),             // 1: tutti.v1.Failure.Cause
@@ -2941,89 +3074,91 @@ var file_tutti_v1_control_proto_goTypes = []any{
 	(*Hello)(nil),                  // 4: tutti.v1.Hello
 	(*Heartbeat)(nil),              // 5: tutti.v1.Heartbeat
 	(*JoinResponse)(nil),           // 6: tutti.v1.JoinResponse
-	(*Welcome)(nil),                // 7: tutti.v1.Welcome
-	(*Catalogs)(nil),               // 8: tutti.v1.Catalogs
-	(*CatalogDefinition)(nil),      // 9: tutti.v1.CatalogDefinition
-	(*ForgetQueries)(nil),          // 10: tutti.v1.ForgetQueries
-	(*Settings)(nil),               // 11: tutti.v1.Settings
-	(*Split)(nil),                  // 12: tutti.v1.Split
-	(*Source)(nil),                 // 13: tutti.v1.Source
-	(*Inputs)(nil),                 // 14: tutti.v1.Inputs
-	(*StartTaskRequest)(nil),       // 15: tutti.v1.StartTaskRequest
-	(*StartTaskResponse)(nil),      // 16: tutti.v1.StartTaskResponse
-	(*TaskUpdate)(nil),             // 17: tutti.v1.TaskUpdate
-	(*TakeBack)(nil),               // 18: tutti.v1.TakeBack
-	(*DynamicFilter)(nil),          // 19: tutti.v1.DynamicFilter
-	(*UpdateTaskRequest)(nil),      // 20: tutti.v1.UpdateTaskRequest
-	(*UpdateTaskResponse)(nil),     // 21: tutti.v1.UpdateTaskResponse
-	(*WatchTasksRequest)(nil),      // 22: tutti.v1.WatchTasksRequest
-	(*WatchTasksResponse)(nil),     // 23: tutti.v1.WatchTasksResponse
-	(*TaskStatus)(nil),             // 24: tutti.v1.TaskStatus
-	(*End)(nil),                    // 25: tutti.v1.End
-	(*PartitionEnd)(nil),           // 26: tutti.v1.PartitionEnd
-	(*Failure)(nil),                // 27: tutti.v1.Failure
-	(*OperatorStats)(nil),          // 28: tutti.v1.OperatorStats
-	(*EndQueryRequest)(nil),        // 29: tutti.v1.EndQueryRequest
-	(*EndQueryResponse)(nil),       // 30: tutti.v1.EndQueryResponse
-	(*ReleaseOutputsRequest)(nil),  // 31: tutti.v1.ReleaseOutputsRequest
-	(*ReleaseOutputsResponse)(nil), // 32: tutti.v1.ReleaseOutputsResponse
-	(*Ticket)(nil),                 // 33: tutti.v1.Ticket
-	(*Datum)(nil),                  // 34: tutti.v1.Datum
+	(*DrainOrder)(nil),             // 7: tutti.v1.DrainOrder
+	(*Welcome)(nil),                // 8: tutti.v1.Welcome
+	(*Catalogs)(nil),               // 9: tutti.v1.Catalogs
+	(*CatalogDefinition)(nil),      // 10: tutti.v1.CatalogDefinition
+	(*ForgetQueries)(nil),          // 11: tutti.v1.ForgetQueries
+	(*Settings)(nil),               // 12: tutti.v1.Settings
+	(*Split)(nil),                  // 13: tutti.v1.Split
+	(*Source)(nil),                 // 14: tutti.v1.Source
+	(*Inputs)(nil),                 // 15: tutti.v1.Inputs
+	(*StartTaskRequest)(nil),       // 16: tutti.v1.StartTaskRequest
+	(*StartTaskResponse)(nil),      // 17: tutti.v1.StartTaskResponse
+	(*TaskUpdate)(nil),             // 18: tutti.v1.TaskUpdate
+	(*TakeBack)(nil),               // 19: tutti.v1.TakeBack
+	(*DynamicFilter)(nil),          // 20: tutti.v1.DynamicFilter
+	(*UpdateTaskRequest)(nil),      // 21: tutti.v1.UpdateTaskRequest
+	(*UpdateTaskResponse)(nil),     // 22: tutti.v1.UpdateTaskResponse
+	(*WatchTasksRequest)(nil),      // 23: tutti.v1.WatchTasksRequest
+	(*WatchTasksResponse)(nil),     // 24: tutti.v1.WatchTasksResponse
+	(*TaskStatus)(nil),             // 25: tutti.v1.TaskStatus
+	(*End)(nil),                    // 26: tutti.v1.End
+	(*PartitionEnd)(nil),           // 27: tutti.v1.PartitionEnd
+	(*Failure)(nil),                // 28: tutti.v1.Failure
+	(*OperatorStats)(nil),          // 29: tutti.v1.OperatorStats
+	(*EndQueryRequest)(nil),        // 30: tutti.v1.EndQueryRequest
+	(*EndQueryResponse)(nil),       // 31: tutti.v1.EndQueryResponse
+	(*ReleaseOutputsRequest)(nil),  // 32: tutti.v1.ReleaseOutputsRequest
+	(*ReleaseOutputsResponse)(nil), // 33: tutti.v1.ReleaseOutputsResponse
+	(*Ticket)(nil),                 // 34: tutti.v1.Ticket
+	(*Datum)(nil),                  // 35: tutti.v1.Datum
 }
 var file_tutti_v1_control_proto_depIdxs = []int32{
 	4,  // 0: tutti.v1.JoinRequest.hello:type_name -> tutti.v1.Hello
 	5,  // 1: tutti.v1.JoinRequest.heartbeat:type_name -> tutti.v1.Heartbeat
-	7,  // 2: tutti.v1.JoinResponse.welcome:type_name -> tutti.v1.Welcome
-	8,  // 3: tutti.v1.JoinResponse.catalogs:type_name -> tutti.v1.Catalogs
-	10, // 4: tutti.v1.JoinResponse.forget:type_name -> tutti.v1.ForgetQueries
-	9,  // 5: tutti.v1.Catalogs.catalogs:type_name -> tutti.v1.CatalogDefinition
-	2,  // 6: tutti.v1.Source.task:type_name -> tutti.v1.TaskId
-	13, // 7: tutti.v1.Inputs.sources:type_name -> tutti.v1.Source
-	2,  // 8: tutti.v1.StartTaskRequest.task:type_name -> tutti.v1.TaskId
-	11, // 9: tutti.v1.StartTaskRequest.settings:type_name -> tutti.v1.Settings
-	17, // 10: tutti.v1.StartTaskRequest.update:type_name -> tutti.v1.TaskUpdate
-	24, // 11: tutti.v1.StartTaskResponse.status:type_name -> tutti.v1.TaskStatus
-	12, // 12: tutti.v1.TaskUpdate.splits:type_name -> tutti.v1.Split
-	14, // 13: tutti.v1.TaskUpdate.inputs:type_name -> tutti.v1.Inputs
-	19, // 14: tutti.v1.TaskUpdate.filters:type_name -> tutti.v1.DynamicFilter
-	18, // 15: tutti.v1.TaskUpdate.take_back:type_name -> tutti.v1.TakeBack
-	34, // 16: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
-	34, // 17: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
-	34, // 18: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
-	2,  // 19: tutti.v1.UpdateTaskRequest.task:type_name -> tutti.v1.TaskId
-	17, // 20: tutti.v1.UpdateTaskRequest.update:type_name -> tutti.v1.TaskUpdate
-	24, // 21: tutti.v1.UpdateTaskResponse.status:type_name -> tutti.v1.TaskStatus
-	24, // 22: tutti.v1.WatchTasksResponse.tasks:type_name -> tutti.v1.TaskStatus
-	2,  // 23: tutti.v1.TaskStatus.task:type_name -> tutti.v1.TaskId
-	0,  // 24: tutti.v1.TaskStatus.state:type_name -> tutti.v1.TaskState
-	27, // 25: tutti.v1.TaskStatus.failure:type_name -> tutti.v1.Failure
-	25, // 26: tutti.v1.TaskStatus.end:type_name -> tutti.v1.End
-	28, // 27: tutti.v1.TaskStatus.operators:type_name -> tutti.v1.OperatorStats
-	19, // 28: tutti.v1.TaskStatus.filters:type_name -> tutti.v1.DynamicFilter
-	2,  // 29: tutti.v1.TaskStatus.consumed:type_name -> tutti.v1.TaskId
-	2,  // 30: tutti.v1.TaskStatus.lost_inputs:type_name -> tutti.v1.TaskId
-	26, // 31: tutti.v1.End.partitions:type_name -> tutti.v1.PartitionEnd
-	1,  // 32: tutti.v1.Failure.cause:type_name -> tutti.v1.Failure.Cause
-	2,  // 33: tutti.v1.Failure.lost:type_name -> tutti.v1.TaskId
-	2,  // 34: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
-	2,  // 35: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
-	3,  // 36: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
-	15, // 37: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
-	20, // 38: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
-	22, // 39: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
-	29, // 40: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
-	31, // 41: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
-	6,  // 42: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
-	16, // 43: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
-	21, // 44: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
-	23, // 45: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
-	30, // 46: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
-	32, // 47: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
-	42, // [42:48] is the sub-list for method output_type
-	36, // [36:42] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	8,  // 2: tutti.v1.JoinResponse.welcome:type_name -> tutti.v1.Welcome
+	9,  // 3: tutti.v1.JoinResponse.catalogs:type_name -> tutti.v1.Catalogs
+	11, // 4: tutti.v1.JoinResponse.forget:type_name -> tutti.v1.ForgetQueries
+	7,  // 5: tutti.v1.JoinResponse.drain:type_name -> tutti.v1.DrainOrder
+	10, // 6: tutti.v1.Catalogs.catalogs:type_name -> tutti.v1.CatalogDefinition
+	2,  // 7: tutti.v1.Source.task:type_name -> tutti.v1.TaskId
+	14, // 8: tutti.v1.Inputs.sources:type_name -> tutti.v1.Source
+	2,  // 9: tutti.v1.StartTaskRequest.task:type_name -> tutti.v1.TaskId
+	12, // 10: tutti.v1.StartTaskRequest.settings:type_name -> tutti.v1.Settings
+	18, // 11: tutti.v1.StartTaskRequest.update:type_name -> tutti.v1.TaskUpdate
+	25, // 12: tutti.v1.StartTaskResponse.status:type_name -> tutti.v1.TaskStatus
+	13, // 13: tutti.v1.TaskUpdate.splits:type_name -> tutti.v1.Split
+	15, // 14: tutti.v1.TaskUpdate.inputs:type_name -> tutti.v1.Inputs
+	20, // 15: tutti.v1.TaskUpdate.filters:type_name -> tutti.v1.DynamicFilter
+	19, // 16: tutti.v1.TaskUpdate.take_back:type_name -> tutti.v1.TakeBack
+	35, // 17: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
+	35, // 18: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
+	35, // 19: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
+	2,  // 20: tutti.v1.UpdateTaskRequest.task:type_name -> tutti.v1.TaskId
+	18, // 21: tutti.v1.UpdateTaskRequest.update:type_name -> tutti.v1.TaskUpdate
+	25, // 22: tutti.v1.UpdateTaskResponse.status:type_name -> tutti.v1.TaskStatus
+	25, // 23: tutti.v1.WatchTasksResponse.tasks:type_name -> tutti.v1.TaskStatus
+	2,  // 24: tutti.v1.TaskStatus.task:type_name -> tutti.v1.TaskId
+	0,  // 25: tutti.v1.TaskStatus.state:type_name -> tutti.v1.TaskState
+	28, // 26: tutti.v1.TaskStatus.failure:type_name -> tutti.v1.Failure
+	26, // 27: tutti.v1.TaskStatus.end:type_name -> tutti.v1.End
+	29, // 28: tutti.v1.TaskStatus.operators:type_name -> tutti.v1.OperatorStats
+	20, // 29: tutti.v1.TaskStatus.filters:type_name -> tutti.v1.DynamicFilter
+	2,  // 30: tutti.v1.TaskStatus.consumed:type_name -> tutti.v1.TaskId
+	2,  // 31: tutti.v1.TaskStatus.lost_inputs:type_name -> tutti.v1.TaskId
+	27, // 32: tutti.v1.End.partitions:type_name -> tutti.v1.PartitionEnd
+	1,  // 33: tutti.v1.Failure.cause:type_name -> tutti.v1.Failure.Cause
+	2,  // 34: tutti.v1.Failure.lost:type_name -> tutti.v1.TaskId
+	2,  // 35: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
+	2,  // 36: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
+	3,  // 37: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
+	16, // 38: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
+	21, // 39: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
+	23, // 40: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
+	30, // 41: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
+	32, // 42: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
+	6,  // 43: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
+	17, // 44: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
+	22, // 45: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
+	24, // 46: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
+	31, // 47: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
+	33, // 48: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
+	43, // [43:49] is the sub-list for method output_type
+	37, // [37:43] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_control_proto_init() }
@@ -3040,6 +3175,7 @@ func file_tutti_v1_control_proto_init() {
 		(*JoinResponse_Welcome)(nil),
 		(*JoinResponse_Catalogs)(nil),
 		(*JoinResponse_Forget)(nil),
+		(*JoinResponse_Drain)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3047,7 +3183,7 @@ func file_tutti_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tutti_v1_control_proto_rawDesc), len(file_tutti_v1_control_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -2532,6 +2532,7 @@ type MetaProbeResponse struct {
 	Applied       uint64                 `protobuf:"varint,7,opt,name=applied,proto3" json:"applied,omitempty"`
 	Incarnation   uint64                 `protobuf:"fixed64,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Failure       string                 `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
+	About         *MetaAbout             `protobuf:"bytes,10,opt,name=about,proto3" json:"about,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2629,6 +2630,124 @@ func (x *MetaProbeResponse) GetFailure() string {
 	return ""
 }
 
+func (x *MetaProbeResponse) GetAbout() *MetaAbout {
+	if x != nil {
+		return x.About
+	}
+	return nil
+}
+
+// MetaAbout is what a coordinator says of itself for people to see.
+type MetaAbout struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	// http_address is where clients reach it, address its gRPC door.
+	HttpAddress string `protobuf:"bytes,2,opt,name=http_address,json=httpAddress,proto3" json:"http_address,omitempty"`
+	Address     string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	// shutting_down says that it will not be there for long.
+	ShuttingDown  bool  `protobuf:"varint,4,opt,name=shutting_down,json=shuttingDown,proto3" json:"shutting_down,omitempty"`
+	MemoryUsed    int64 `protobuf:"varint,5,opt,name=memory_used,json=memoryUsed,proto3" json:"memory_used,omitempty"`
+	MemoryLimit   int64 `protobuf:"varint,6,opt,name=memory_limit,json=memoryLimit,proto3" json:"memory_limit,omitempty"`
+	RssBytes      int64 `protobuf:"varint,7,opt,name=rss_bytes,json=rssBytes,proto3" json:"rss_bytes,omitempty"`
+	CpuNanos      int64 `protobuf:"varint,8,opt,name=cpu_nanos,json=cpuNanos,proto3" json:"cpu_nanos,omitempty"`
+	Threads       int32 `protobuf:"varint,9,opt,name=threads,proto3" json:"threads,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetaAbout) Reset() {
+	*x = MetaAbout{}
+	mi := &file_tutti_v1_meta_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetaAbout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetaAbout) ProtoMessage() {}
+
+func (x *MetaAbout) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_meta_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetaAbout.ProtoReflect.Descriptor instead.
+func (*MetaAbout) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *MetaAbout) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *MetaAbout) GetHttpAddress() string {
+	if x != nil {
+		return x.HttpAddress
+	}
+	return ""
+}
+
+func (x *MetaAbout) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *MetaAbout) GetShuttingDown() bool {
+	if x != nil {
+		return x.ShuttingDown
+	}
+	return false
+}
+
+func (x *MetaAbout) GetMemoryUsed() int64 {
+	if x != nil {
+		return x.MemoryUsed
+	}
+	return 0
+}
+
+func (x *MetaAbout) GetMemoryLimit() int64 {
+	if x != nil {
+		return x.MemoryLimit
+	}
+	return 0
+}
+
+func (x *MetaAbout) GetRssBytes() int64 {
+	if x != nil {
+		return x.RssBytes
+	}
+	return 0
+}
+
+func (x *MetaAbout) GetCpuNanos() int64 {
+	if x != nil {
+		return x.CpuNanos
+	}
+	return 0
+}
+
+func (x *MetaAbout) GetThreads() int32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
 type MetaJoinRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2639,7 +2758,7 @@ type MetaJoinRequest struct {
 
 func (x *MetaJoinRequest) Reset() {
 	*x = MetaJoinRequest{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[31]
+	mi := &file_tutti_v1_meta_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2651,7 +2770,7 @@ func (x *MetaJoinRequest) String() string {
 func (*MetaJoinRequest) ProtoMessage() {}
 
 func (x *MetaJoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[31]
+	mi := &file_tutti_v1_meta_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2664,7 +2783,7 @@ func (x *MetaJoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaJoinRequest.ProtoReflect.Descriptor instead.
 func (*MetaJoinRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{31}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MetaJoinRequest) GetId() string {
@@ -2693,7 +2812,7 @@ type MetaJoinResponse struct {
 
 func (x *MetaJoinResponse) Reset() {
 	*x = MetaJoinResponse{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[32]
+	mi := &file_tutti_v1_meta_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2705,7 +2824,7 @@ func (x *MetaJoinResponse) String() string {
 func (*MetaJoinResponse) ProtoMessage() {}
 
 func (x *MetaJoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[32]
+	mi := &file_tutti_v1_meta_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2718,7 +2837,7 @@ func (x *MetaJoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaJoinResponse.ProtoReflect.Descriptor instead.
 func (*MetaJoinResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{32}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MetaJoinResponse) GetCode() MetaCode {
@@ -2752,7 +2871,7 @@ type MetaTransferRequest struct {
 
 func (x *MetaTransferRequest) Reset() {
 	*x = MetaTransferRequest{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[33]
+	mi := &file_tutti_v1_meta_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +2883,7 @@ func (x *MetaTransferRequest) String() string {
 func (*MetaTransferRequest) ProtoMessage() {}
 
 func (x *MetaTransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[33]
+	mi := &file_tutti_v1_meta_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +2896,7 @@ func (x *MetaTransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaTransferRequest.ProtoReflect.Descriptor instead.
 func (*MetaTransferRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{33}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *MetaTransferRequest) GetTo() string {
@@ -2797,7 +2916,7 @@ type MetaTransferResponse struct {
 
 func (x *MetaTransferResponse) Reset() {
 	*x = MetaTransferResponse{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[34]
+	mi := &file_tutti_v1_meta_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2809,7 +2928,7 @@ func (x *MetaTransferResponse) String() string {
 func (*MetaTransferResponse) ProtoMessage() {}
 
 func (x *MetaTransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[34]
+	mi := &file_tutti_v1_meta_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2822,7 +2941,7 @@ func (x *MetaTransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaTransferResponse.ProtoReflect.Descriptor instead.
 func (*MetaTransferResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{34}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *MetaTransferResponse) GetCode() MetaCode {
@@ -2848,7 +2967,7 @@ type MetaRestoreRequest struct {
 
 func (x *MetaRestoreRequest) Reset() {
 	*x = MetaRestoreRequest{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[35]
+	mi := &file_tutti_v1_meta_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2860,7 +2979,7 @@ func (x *MetaRestoreRequest) String() string {
 func (*MetaRestoreRequest) ProtoMessage() {}
 
 func (x *MetaRestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[35]
+	mi := &file_tutti_v1_meta_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2873,7 +2992,7 @@ func (x *MetaRestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaRestoreRequest.ProtoReflect.Descriptor instead.
 func (*MetaRestoreRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{35}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *MetaRestoreRequest) GetChunk() []byte {
@@ -2894,7 +3013,7 @@ type MetaRestoreResponse struct {
 
 func (x *MetaRestoreResponse) Reset() {
 	*x = MetaRestoreResponse{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[36]
+	mi := &file_tutti_v1_meta_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2906,7 +3025,7 @@ func (x *MetaRestoreResponse) String() string {
 func (*MetaRestoreResponse) ProtoMessage() {}
 
 func (x *MetaRestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[36]
+	mi := &file_tutti_v1_meta_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2919,7 +3038,7 @@ func (x *MetaRestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaRestoreResponse.ProtoReflect.Descriptor instead.
 func (*MetaRestoreResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{36}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *MetaRestoreResponse) GetCode() MetaCode {
@@ -2963,7 +3082,7 @@ type MetaMemory struct {
 
 func (x *MetaMemory) Reset() {
 	*x = MetaMemory{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[37]
+	mi := &file_tutti_v1_meta_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2975,7 +3094,7 @@ func (x *MetaMemory) String() string {
 func (*MetaMemory) ProtoMessage() {}
 
 func (x *MetaMemory) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[37]
+	mi := &file_tutti_v1_meta_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2988,7 +3107,7 @@ func (x *MetaMemory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaMemory.ProtoReflect.Descriptor instead.
 func (*MetaMemory) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{37}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *MetaMemory) GetKey() string {
@@ -3064,7 +3183,7 @@ type MetaResult struct {
 
 func (x *MetaResult) Reset() {
 	*x = MetaResult{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[38]
+	mi := &file_tutti_v1_meta_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3076,7 +3195,7 @@ func (x *MetaResult) String() string {
 func (*MetaResult) ProtoMessage() {}
 
 func (x *MetaResult) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[38]
+	mi := &file_tutti_v1_meta_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3089,7 +3208,7 @@ func (x *MetaResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaResult.ProtoReflect.Descriptor instead.
 func (*MetaResult) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{38}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *MetaResult) GetQuery() string {
@@ -3117,7 +3236,7 @@ type MetaRememberRequest struct {
 
 func (x *MetaRememberRequest) Reset() {
 	*x = MetaRememberRequest{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[39]
+	mi := &file_tutti_v1_meta_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3129,7 +3248,7 @@ func (x *MetaRememberRequest) String() string {
 func (*MetaRememberRequest) ProtoMessage() {}
 
 func (x *MetaRememberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[39]
+	mi := &file_tutti_v1_meta_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3142,7 +3261,7 @@ func (x *MetaRememberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaRememberRequest.ProtoReflect.Descriptor instead.
 func (*MetaRememberRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{39}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *MetaRememberRequest) GetEpoch() uint64 {
@@ -3178,7 +3297,7 @@ type MetaRememberResponse struct {
 
 func (x *MetaRememberResponse) Reset() {
 	*x = MetaRememberResponse{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[40]
+	mi := &file_tutti_v1_meta_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3190,7 +3309,7 @@ func (x *MetaRememberResponse) String() string {
 func (*MetaRememberResponse) ProtoMessage() {}
 
 func (x *MetaRememberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[40]
+	mi := &file_tutti_v1_meta_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3203,7 +3322,7 @@ func (x *MetaRememberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaRememberResponse.ProtoReflect.Descriptor instead.
 func (*MetaRememberResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{40}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *MetaRememberResponse) GetAccepted() bool {
@@ -3243,7 +3362,7 @@ type MetaCollectRequest struct {
 
 func (x *MetaCollectRequest) Reset() {
 	*x = MetaCollectRequest{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[41]
+	mi := &file_tutti_v1_meta_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3255,7 +3374,7 @@ func (x *MetaCollectRequest) String() string {
 func (*MetaCollectRequest) ProtoMessage() {}
 
 func (x *MetaCollectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[41]
+	mi := &file_tutti_v1_meta_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3268,7 +3387,7 @@ func (x *MetaCollectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaCollectRequest.ProtoReflect.Descriptor instead.
 func (*MetaCollectRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{41}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *MetaCollectRequest) GetEpoch() uint64 {
@@ -3290,7 +3409,7 @@ type MetaCollectResponse struct {
 
 func (x *MetaCollectResponse) Reset() {
 	*x = MetaCollectResponse{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[42]
+	mi := &file_tutti_v1_meta_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +3421,7 @@ func (x *MetaCollectResponse) String() string {
 func (*MetaCollectResponse) ProtoMessage() {}
 
 func (x *MetaCollectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[42]
+	mi := &file_tutti_v1_meta_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3315,7 +3434,7 @@ func (x *MetaCollectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaCollectResponse.ProtoReflect.Descriptor instead.
 func (*MetaCollectResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{42}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *MetaCollectResponse) GetAccepted() bool {
@@ -3361,7 +3480,7 @@ type MetaHello struct {
 
 func (x *MetaHello) Reset() {
 	*x = MetaHello{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[43]
+	mi := &file_tutti_v1_meta_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3373,7 +3492,7 @@ func (x *MetaHello) String() string {
 func (*MetaHello) ProtoMessage() {}
 
 func (x *MetaHello) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[43]
+	mi := &file_tutti_v1_meta_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3386,7 +3505,7 @@ func (x *MetaHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaHello.ProtoReflect.Descriptor instead.
 func (*MetaHello) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{43}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MetaHello) GetUse() string {
@@ -3436,7 +3555,7 @@ type MetaWelcome struct {
 
 func (x *MetaWelcome) Reset() {
 	*x = MetaWelcome{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[44]
+	mi := &file_tutti_v1_meta_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3448,7 +3567,7 @@ func (x *MetaWelcome) String() string {
 func (*MetaWelcome) ProtoMessage() {}
 
 func (x *MetaWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[44]
+	mi := &file_tutti_v1_meta_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3461,7 +3580,7 @@ func (x *MetaWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaWelcome.ProtoReflect.Descriptor instead.
 func (*MetaWelcome) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{44}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *MetaWelcome) GetRefusal() string {
@@ -3495,7 +3614,7 @@ type MetaProof struct {
 
 func (x *MetaProof) Reset() {
 	*x = MetaProof{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[45]
+	mi := &file_tutti_v1_meta_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3507,7 +3626,7 @@ func (x *MetaProof) String() string {
 func (*MetaProof) ProtoMessage() {}
 
 func (x *MetaProof) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[45]
+	mi := &file_tutti_v1_meta_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3520,7 +3639,7 @@ func (x *MetaProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaProof.ProtoReflect.Descriptor instead.
 func (*MetaProof) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{45}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *MetaProof) GetMac() []byte {
@@ -3716,7 +3835,7 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\x0e2\x12.tutti.v1.MetaCodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\"\x12\n" +
-	"\x10MetaProbeRequest\"\x97\x02\n" +
+	"\x10MetaProbeRequest\"\xc2\x02\n" +
 	"\x11MetaProbeResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\bstanding\x18\x02 \x01(\x0e2\x16.tutti.v1.MetaStandingR\bstanding\x12\x1d\n" +
@@ -3728,7 +3847,20 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"last_index\x18\x06 \x01(\x04R\tlastIndex\x12\x18\n" +
 	"\aapplied\x18\a \x01(\x04R\aapplied\x12 \n" +
 	"\vincarnation\x18\b \x01(\x06R\vincarnation\x12\x18\n" +
-	"\afailure\x18\t \x01(\tR\afailure\"C\n" +
+	"\afailure\x18\t \x01(\tR\afailure\x12)\n" +
+	"\x05about\x18\n" +
+	" \x01(\v2\x13.tutti.v1.MetaAboutR\x05about\"\x9f\x02\n" +
+	"\tMetaAbout\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12!\n" +
+	"\fhttp_address\x18\x02 \x01(\tR\vhttpAddress\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12#\n" +
+	"\rshutting_down\x18\x04 \x01(\bR\fshuttingDown\x12\x1f\n" +
+	"\vmemory_used\x18\x05 \x01(\x03R\n" +
+	"memoryUsed\x12!\n" +
+	"\fmemory_limit\x18\x06 \x01(\x03R\vmemoryLimit\x12\x1b\n" +
+	"\trss_bytes\x18\a \x01(\x03R\brssBytes\x12\x1b\n" +
+	"\tcpu_nanos\x18\b \x01(\x03R\bcpuNanos\x12\x18\n" +
+	"\athreads\x18\t \x01(\x05R\athreads\"C\n" +
 	"\x0fMetaJoinRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x06R\vincarnation\"j\n" +
@@ -3837,7 +3969,7 @@ func file_tutti_v1_meta_proto_rawDescGZIP() []byte {
 }
 
 var file_tutti_v1_meta_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_tutti_v1_meta_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_tutti_v1_meta_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_tutti_v1_meta_proto_goTypes = []any{
 	(MetaCode)(0),                // 0: tutti.v1.MetaCode
 	(MetaIntentKind)(0),          // 1: tutti.v1.MetaIntentKind
@@ -3874,21 +4006,22 @@ var file_tutti_v1_meta_proto_goTypes = []any{
 	(*MetaIndexResponse)(nil),    // 32: tutti.v1.MetaIndexResponse
 	(*MetaProbeRequest)(nil),     // 33: tutti.v1.MetaProbeRequest
 	(*MetaProbeResponse)(nil),    // 34: tutti.v1.MetaProbeResponse
-	(*MetaJoinRequest)(nil),      // 35: tutti.v1.MetaJoinRequest
-	(*MetaJoinResponse)(nil),     // 36: tutti.v1.MetaJoinResponse
-	(*MetaTransferRequest)(nil),  // 37: tutti.v1.MetaTransferRequest
-	(*MetaTransferResponse)(nil), // 38: tutti.v1.MetaTransferResponse
-	(*MetaRestoreRequest)(nil),   // 39: tutti.v1.MetaRestoreRequest
-	(*MetaRestoreResponse)(nil),  // 40: tutti.v1.MetaRestoreResponse
-	(*MetaMemory)(nil),           // 41: tutti.v1.MetaMemory
-	(*MetaResult)(nil),           // 42: tutti.v1.MetaResult
-	(*MetaRememberRequest)(nil),  // 43: tutti.v1.MetaRememberRequest
-	(*MetaRememberResponse)(nil), // 44: tutti.v1.MetaRememberResponse
-	(*MetaCollectRequest)(nil),   // 45: tutti.v1.MetaCollectRequest
-	(*MetaCollectResponse)(nil),  // 46: tutti.v1.MetaCollectResponse
-	(*MetaHello)(nil),            // 47: tutti.v1.MetaHello
-	(*MetaWelcome)(nil),          // 48: tutti.v1.MetaWelcome
-	(*MetaProof)(nil),            // 49: tutti.v1.MetaProof
+	(*MetaAbout)(nil),            // 35: tutti.v1.MetaAbout
+	(*MetaJoinRequest)(nil),      // 36: tutti.v1.MetaJoinRequest
+	(*MetaJoinResponse)(nil),     // 37: tutti.v1.MetaJoinResponse
+	(*MetaTransferRequest)(nil),  // 38: tutti.v1.MetaTransferRequest
+	(*MetaTransferResponse)(nil), // 39: tutti.v1.MetaTransferResponse
+	(*MetaRestoreRequest)(nil),   // 40: tutti.v1.MetaRestoreRequest
+	(*MetaRestoreResponse)(nil),  // 41: tutti.v1.MetaRestoreResponse
+	(*MetaMemory)(nil),           // 42: tutti.v1.MetaMemory
+	(*MetaResult)(nil),           // 43: tutti.v1.MetaResult
+	(*MetaRememberRequest)(nil),  // 44: tutti.v1.MetaRememberRequest
+	(*MetaRememberResponse)(nil), // 45: tutti.v1.MetaRememberResponse
+	(*MetaCollectRequest)(nil),   // 46: tutti.v1.MetaCollectRequest
+	(*MetaCollectResponse)(nil),  // 47: tutti.v1.MetaCollectResponse
+	(*MetaHello)(nil),            // 48: tutti.v1.MetaHello
+	(*MetaWelcome)(nil),          // 49: tutti.v1.MetaWelcome
+	(*MetaProof)(nil),            // 50: tutti.v1.MetaProof
 }
 var file_tutti_v1_meta_proto_depIdxs = []int32{
 	5,  // 0: tutti.v1.MetaEntry.commands:type_name -> tutti.v1.MetaCommand
@@ -3927,34 +4060,35 @@ var file_tutti_v1_meta_proto_depIdxs = []int32{
 	0,  // 33: tutti.v1.MetaApplyResponse.code:type_name -> tutti.v1.MetaCode
 	0,  // 34: tutti.v1.MetaIndexResponse.code:type_name -> tutti.v1.MetaCode
 	3,  // 35: tutti.v1.MetaProbeResponse.standing:type_name -> tutti.v1.MetaStanding
-	0,  // 36: tutti.v1.MetaJoinResponse.code:type_name -> tutti.v1.MetaCode
-	0,  // 37: tutti.v1.MetaTransferResponse.code:type_name -> tutti.v1.MetaCode
-	0,  // 38: tutti.v1.MetaRestoreResponse.code:type_name -> tutti.v1.MetaCode
-	23, // 39: tutti.v1.MetaMemory.accepted:type_name -> tutti.v1.MetaQuery
-	42, // 40: tutti.v1.MetaMemory.result:type_name -> tutti.v1.MetaResult
-	41, // 41: tutti.v1.MetaRememberRequest.entries:type_name -> tutti.v1.MetaMemory
-	41, // 42: tutti.v1.MetaCollectResponse.entries:type_name -> tutti.v1.MetaMemory
-	29, // 43: tutti.v1.Meta.Apply:input_type -> tutti.v1.MetaApplyRequest
-	31, // 44: tutti.v1.Meta.Index:input_type -> tutti.v1.MetaIndexRequest
-	33, // 45: tutti.v1.Meta.Probe:input_type -> tutti.v1.MetaProbeRequest
-	35, // 46: tutti.v1.Meta.Join:input_type -> tutti.v1.MetaJoinRequest
-	37, // 47: tutti.v1.Meta.Transfer:input_type -> tutti.v1.MetaTransferRequest
-	39, // 48: tutti.v1.Meta.Restore:input_type -> tutti.v1.MetaRestoreRequest
-	43, // 49: tutti.v1.Meta.Remember:input_type -> tutti.v1.MetaRememberRequest
-	45, // 50: tutti.v1.Meta.Collect:input_type -> tutti.v1.MetaCollectRequest
-	30, // 51: tutti.v1.Meta.Apply:output_type -> tutti.v1.MetaApplyResponse
-	32, // 52: tutti.v1.Meta.Index:output_type -> tutti.v1.MetaIndexResponse
-	34, // 53: tutti.v1.Meta.Probe:output_type -> tutti.v1.MetaProbeResponse
-	36, // 54: tutti.v1.Meta.Join:output_type -> tutti.v1.MetaJoinResponse
-	38, // 55: tutti.v1.Meta.Transfer:output_type -> tutti.v1.MetaTransferResponse
-	40, // 56: tutti.v1.Meta.Restore:output_type -> tutti.v1.MetaRestoreResponse
-	44, // 57: tutti.v1.Meta.Remember:output_type -> tutti.v1.MetaRememberResponse
-	46, // 58: tutti.v1.Meta.Collect:output_type -> tutti.v1.MetaCollectResponse
-	51, // [51:59] is the sub-list for method output_type
-	43, // [43:51] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	35, // 36: tutti.v1.MetaProbeResponse.about:type_name -> tutti.v1.MetaAbout
+	0,  // 37: tutti.v1.MetaJoinResponse.code:type_name -> tutti.v1.MetaCode
+	0,  // 38: tutti.v1.MetaTransferResponse.code:type_name -> tutti.v1.MetaCode
+	0,  // 39: tutti.v1.MetaRestoreResponse.code:type_name -> tutti.v1.MetaCode
+	23, // 40: tutti.v1.MetaMemory.accepted:type_name -> tutti.v1.MetaQuery
+	43, // 41: tutti.v1.MetaMemory.result:type_name -> tutti.v1.MetaResult
+	42, // 42: tutti.v1.MetaRememberRequest.entries:type_name -> tutti.v1.MetaMemory
+	42, // 43: tutti.v1.MetaCollectResponse.entries:type_name -> tutti.v1.MetaMemory
+	29, // 44: tutti.v1.Meta.Apply:input_type -> tutti.v1.MetaApplyRequest
+	31, // 45: tutti.v1.Meta.Index:input_type -> tutti.v1.MetaIndexRequest
+	33, // 46: tutti.v1.Meta.Probe:input_type -> tutti.v1.MetaProbeRequest
+	36, // 47: tutti.v1.Meta.Join:input_type -> tutti.v1.MetaJoinRequest
+	38, // 48: tutti.v1.Meta.Transfer:input_type -> tutti.v1.MetaTransferRequest
+	40, // 49: tutti.v1.Meta.Restore:input_type -> tutti.v1.MetaRestoreRequest
+	44, // 50: tutti.v1.Meta.Remember:input_type -> tutti.v1.MetaRememberRequest
+	46, // 51: tutti.v1.Meta.Collect:input_type -> tutti.v1.MetaCollectRequest
+	30, // 52: tutti.v1.Meta.Apply:output_type -> tutti.v1.MetaApplyResponse
+	32, // 53: tutti.v1.Meta.Index:output_type -> tutti.v1.MetaIndexResponse
+	34, // 54: tutti.v1.Meta.Probe:output_type -> tutti.v1.MetaProbeResponse
+	37, // 55: tutti.v1.Meta.Join:output_type -> tutti.v1.MetaJoinResponse
+	39, // 56: tutti.v1.Meta.Transfer:output_type -> tutti.v1.MetaTransferResponse
+	41, // 57: tutti.v1.Meta.Restore:output_type -> tutti.v1.MetaRestoreResponse
+	45, // 58: tutti.v1.Meta.Remember:output_type -> tutti.v1.MetaRememberResponse
+	47, // 59: tutti.v1.Meta.Collect:output_type -> tutti.v1.MetaCollectResponse
+	52, // [52:60] is the sub-list for method output_type
+	44, // [44:52] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_meta_proto_init() }
@@ -3990,7 +4124,7 @@ func file_tutti_v1_meta_proto_init() {
 		(*MetaRecord_Query)(nil),
 		(*MetaRecord_Seen)(nil),
 	}
-	file_tutti_v1_meta_proto_msgTypes[37].OneofWrappers = []any{
+	file_tutti_v1_meta_proto_msgTypes[38].OneofWrappers = []any{
 		(*MetaMemory_Accepted)(nil),
 		(*MetaMemory_Result)(nil),
 	}
@@ -4000,7 +4134,7 @@ func file_tutti_v1_meta_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tutti_v1_meta_proto_rawDesc), len(file_tutti_v1_meta_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
