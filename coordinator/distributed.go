@@ -160,7 +160,9 @@ func (r *distributedRows) begin() error {
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	x := &running{
-		client: cluster.NewClient(r.d.Conns, r.lost, r.settings()), ctx: ctx, cancel: cancel,
+		client: cluster.NewClient(cluster.ClientConfig{
+			Conns: r.d.Conns, Lost: r.lost, Settings: r.settings(), Epoch: r.d.Epoch, Catalogs: r.d.Catalogs.Generation(),
+		}), ctx: ctx, cancel: cancel,
 		state: query.NewRun(r.e.Query, r.e.Plan, int32(r.runs), tasks), over: make(chan struct{}),
 	}
 	x.state.Recovery = query.Recovery{

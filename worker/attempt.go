@@ -36,6 +36,8 @@ type attempt struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when nothing of it runs
+	// catalogs is the generation of catalogs that the query was planned with.
+	catalogs uint64
 
 	change atomic.Int64 // counts what watchers must hear of at once
 	// Upstream outputs that are here as a whole. Their lock is a leaf: inputs
@@ -71,7 +73,7 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	a.splits = newSplitQueue(m.drivers(req), a.news)
 	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
-	a.stream = req.StreamOutput
+	a.stream, a.catalogs = req.StreamOutput, req.Catalogs
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
 		Read: a.read, Lost: a.lose, Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
 		BatchRows: int(req.GetSettings().GetBatchRows()), Merge: m.d.Merge, Log: m.d.Log,
@@ -152,6 +154,9 @@ func (a *attempt) run() (end *pb.End, err error) {
 			err = qerr.New(qerr.GenericInternal, "internal error: %v", p)
 		}
 	}()
+	if err := a.openCatalogs(); err != nil {
+		return nil, err
+	}
 	if err := a.m.d.Run(a.ctx, &a.task); err != nil {
 		return nil, err
 	}
@@ -165,6 +170,20 @@ func (a *attempt) run() (end *pb.End, err error) {
 		end.Partitions = append(end.Partitions, &pb.PartitionEnd{Frames: p.Frames, Rows: p.Rows, Bytes: p.Bytes})
 	}
 	return end, nil
+}
+
+// openCatalogs waits for the catalogs that the query was planned with.
+func (a *attempt) openCatalogs() error {
+	g, ok := a.m.d.Catalogs.(Generations)
+	if !ok {
+		return nil
+	}
+	at, err := g.At(a.ctx, a.catalogs)
+	if err != nil {
+		return err
+	}
+	a.task.Catalogs = at
+	return nil
 }
 
 // conclude puts the attempt into its final state.

@@ -17,6 +17,7 @@ var (
 	errEnough     = errors.New("no consumer wants more rows")
 	errReleased   = errors.New("the output was released")
 	errShutdown   = errors.New("the node is shutting down")
+	errStale      = errors.New("the catalogs are of an older generation")
 )
 
 // stopped reports whether a task was stopped by its coordinator, and the
@@ -36,7 +37,12 @@ func stopped(cause error) (pb.TaskState, bool) {
 func classify(err error, query string) *pb.Failure {
 	var lost *exchange.LostOutput
 	var full *mem.LimitError
+	var stale *staleCatalogs
 	switch {
+	case errors.As(err, &stale):
+		f := failure(qerr.New(qerr.RemoteTaskError, "%s", stale), pb.Failure_CAUSE_NODE)
+		f.Retryable = true
+		return f
 	case errors.Is(err, errShutdown):
 		f := failure(qerr.New(qerr.ServerShuttingDown, "The node is shutting down"), pb.Failure_CAUSE_NODE)
 		f.Retryable = true

@@ -15,7 +15,6 @@ import (
 	"github.com/tuttidb/tutti/exchange"
 	"github.com/tuttidb/tutti/exec"
 	"github.com/tuttidb/tutti/internal/clock"
-	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
@@ -190,42 +189,6 @@ func TestRejoinAndLease(t *testing.T) {
 	}
 	if qs := n.manager.Queries(); len(qs) > 0 {
 		t.Errorf("queries %v without a coordinator", qs)
-	}
-}
-
-func TestCatalogs(t *testing.T) {
-	var made []*numbers
-	cs := newTestCatalogs(&made)
-	get := func(name string) connectors.Connector {
-		c, err := cs.Connector(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	if _, err := cs.Connector(t.Context(), "a"); !qerr.Is(err, qerr.CatalogNotFound) {
-		t.Errorf("no catalog: %v", err)
-	}
-	cs.Set(&pb.Catalogs{Generation: 1, Catalogs: []*pb.CatalogDefinition{{Name: "a"}, {Name: "b"}, {Name: "c", Connector: "broken"}}})
-	a, b := get("a"), get("b")
-	if _, err := cs.Connector(t.Context(), "c"); err == nil {
-		t.Error("broken catalog opened")
-	}
-	cs.Set(&pb.Catalogs{Generation: 2, Catalogs: []*pb.CatalogDefinition{{Name: "a"}, {Name: "b", Settings: []byte("x: 1")}}})
-	if get("a") != a || get("b") == b {
-		t.Error("a catalog that did not change was replaced, or one that did was not")
-	}
-	cs.CloseRetired(time.Now().Add(-time.Hour))
-	if b.(*numbers).closed {
-		t.Error("closed while older queries may use it")
-	}
-	cs.CloseRetired(time.Now().Add(time.Hour))
-	if !b.(*numbers).closed || a.(*numbers).closed {
-		t.Error("retired catalog is open, or one in use closed")
-	}
-	cs.Close()
-	if !a.(*numbers).closed {
-		t.Error("open at the end")
 	}
 }
 

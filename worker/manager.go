@@ -44,7 +44,8 @@ type ManagerDeps struct {
 	Conns *exchange.Conns
 	Auth  *exchange.Auth
 	Self  string
-	// Catalogs opens connectors.
+	// Catalogs opens connectors: those of the generation that a query was
+	// planned with, where they are Generations.
 	Catalogs exec.Catalogs
 	// Run runs a task (local.Run).
 	Run func(ctx context.Context, t *exec.Task) error
@@ -59,6 +60,13 @@ type ManagerDeps struct {
 	FilterPatience time.Duration
 	Clock          clock.Clock
 	Log            *slog.Logger
+}
+
+// Generations are catalogs that change at run time.
+type Generations interface {
+	// At returns the catalogs of a generation, waiting a while if this node has
+	// not heard of it yet; 0 stands for whatever there is.
+	At(ctx context.Context, generation uint64) (exec.Catalogs, error)
 }
 
 // Manager runs the tasks of a node. Its methods take and return the messages

@@ -24,23 +24,31 @@ const callTimeout = 10 * time.Second
 // Client carries the actions of one query to the workers. It implements
 // schedule.TaskClient.
 type Client struct {
-	conns    *exchange.Conns
-	lost     func(at query.Place) <-chan struct{}
-	settings *pb.Settings
-	epoch    uint64
+	ClientConfig
 }
 
-// NewClient returns a client for one query. lost tells of places that are lost
-// (Registry.Lost).
-func NewClient(conns *exchange.Conns, lost func(query.Place) <-chan struct{}, settings *pb.Settings) *Client {
-	return &Client{conns: conns, lost: lost, settings: settings}
+// ClientConfig is what a Client needs.
+type ClientConfig struct {
+	Conns *exchange.Conns
+	// Lost tells of places that are lost (Registry.Lost).
+	Lost func(at query.Place) <-chan struct{}
+	// Settings are the session's wishes.
+	Settings *pb.Settings
+	// Epoch is the leadership that the query is run in: workers refuse the word
+	// of an older one than they have seen.
+	Epoch uint64
+	// Catalogs is the generation of catalogs that the query was planned with.
+	Catalogs uint64
 }
+
+// NewClient returns a client for one query.
+func NewClient(cfg ClientConfig) *Client { return &Client{cfg} }
 
 func (c *Client) worker(at query.Place) (pb.WorkerClient, error) {
 	if at.Address == "" {
 		return nil, fmt.Errorf("no address of node %q", at.Node)
 	}
-	conn, err := c.conns.Get(at.Address)
+	conn, err := c.Conns.Get(at.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +72,9 @@ func (c *Client) Start(ctx context.Context, a schedule.Action) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err = w.StartTask(ctx, &pb.StartTaskRequest{
-		Task: exchange.TaskToProto(a.Task.ID), Protocol: Protocol, Epoch: c.epoch, PlanVersion: plancodec.Version,
-		Fragment: encoded, Settings: c.settings, Partition: int32(a.Partition), Partitions: int32(a.Partitions),
-		OutputPartitions: int32(a.OutputPartitions), Update: update, StreamOutput: a.Stream,
+		Task: exchange.TaskToProto(a.Task.ID), Protocol: Protocol, Epoch: c.Epoch, PlanVersion: plancodec.Version,
+		Fragment: encoded, Settings: c.Settings, Partition: int32(a.Partition), Partitions: int32(a.Partitions),
+		OutputPartitions: int32(a.OutputPartitions), Update: update, StreamOutput: a.Stream, Catalogs: c.Catalogs,
 	})
 	if refusal(err) {
 		return &schedule.Refused{Err: err}
@@ -97,7 +105,7 @@ func (c *Client) Update(ctx context.Context, a schedule.Action) (schedule.Answer
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	resp, err := w.UpdateTask(ctx, &pb.UpdateTaskRequest{Task: exchange.TaskToProto(a.Task.ID), Epoch: c.epoch, Update: update})
+	resp, err := w.UpdateTask(ctx, &pb.UpdateTaskRequest{Task: exchange.TaskToProto(a.Task.ID), Epoch: c.Epoch, Update: update})
 	if err != nil {
 		return schedule.Answer{}, err
 	}
@@ -111,7 +119,7 @@ func (c *Client) Release(ctx context.Context, at query.Place, tasks []plan.TaskI
 	if err != nil {
 		return err
 	}
-	req := &pb.ReleaseOutputsRequest{Epoch: c.epoch}
+	req := &pb.ReleaseOutputsRequest{Epoch: c.Epoch}
 	for _, t := range tasks {
 		req.Tasks = append(req.Tasks, exchange.TaskToProto(t))
 	}
@@ -127,7 +135,7 @@ func (c *Client) Watch(ctx context.Context, at query.Place, id plan.QueryID, rep
 	if err != nil {
 		return err
 	}
-	gone := c.lost(at)
+	gone := c.Lost(at)
 	if gone == nil {
 		return fmt.Errorf("worker %s has left the cluster", at.Node)
 	}
@@ -140,7 +148,7 @@ func (c *Client) Watch(ctx context.Context, at query.Place, id plan.QueryID, rep
 		case <-ctx.Done():
 		}
 	}()
-	stream, err := w.WatchTasks(ctx, &pb.WatchTasksRequest{Query: string(id), Epoch: c.epoch})
+	stream, err := w.WatchTasks(ctx, &pb.WatchTasksRequest{Query: string(id), Epoch: c.Epoch})
 	if err != nil {
 		return err
 	}
@@ -170,6 +178,6 @@ func (c *Client) End(ctx context.Context, at query.Place, id plan.QueryID) error
 	if err != nil {
 		return err
 	}
-	_, err = w.EndQuery(ctx, &pb.EndQueryRequest{Query: string(id), Epoch: c.epoch})
+	_, err = w.EndQuery(ctx, &pb.EndQueryRequest{Query: string(id), Epoch: c.Epoch})
 	return err
 }
