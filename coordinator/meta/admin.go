@@ -26,6 +26,8 @@ type Member struct {
 	Applied, Term uint64
 	// Failure is what took it out of the cluster, empty for nothing.
 	Failure string
+	// About is what it says of itself, nil if nothing.
+	About *pb.MetaAbout
 }
 
 // Members tells how the coordinators are, by id. It never fails: who does not
@@ -53,6 +55,7 @@ func (n *Node) survey(ctx context.Context) []Member {
 		m := Member{ID: id, Address: n.cfg.Peers[id], Voter: voters[id], Leader: string(leader) == id}
 		if p := answers[id]; p != nil {
 			m.Reachable, m.Applied, m.Term, m.Failure = true, p.Applied, p.Term, p.Failure
+			m.About = p.About
 		}
 		all = append(all, m)
 	}

@@ -38,6 +38,9 @@ type Config struct {
 	// context ends with the leadership: it must return soon after. An error
 	// before that hands the leadership on. Nil does nothing.
 	Lead func(ctx context.Context, l Leadership) error
+	// About, if set, is what this coordinator tells the others of itself, for
+	// people to see. It is called often, and must be quick.
+	About func() *pb.MetaAbout
 	// Log gets what an operator should know; Clock tells the time that
 	// commands are stamped with.
 	Log   *slog.Logger

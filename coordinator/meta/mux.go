@@ -23,7 +23,8 @@ import (
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
 
-// mux carries raft's streams and the Meta service over one port. Before either
+// mux carries raft's streams, the Meta service and clients' forwarded requests
+// over one port. Before either
 // speaks, both ends say who they are and prove that they know the secret (by
 // a MAC over both ends' nonces, so neither end can be played back), and a
 // connection that was meant for another node or another cluster, as happens
@@ -39,8 +40,8 @@ type mux struct {
 	client  *tls.Config
 	log     *slog.Logger
 
-	ln         net.Listener
-	raft, grpc *door
+	ln               net.Listener
+	raft, grpc, http *door
 	// voice is set while raft may be heard, in both directions: not before a
 	// node with an empty disk knows where it belongs, nor after its disk failed.
 	voice atomic.Bool
@@ -53,6 +54,7 @@ type mux struct {
 const (
 	useRaft = "raft"
 	useGRPC = "grpc"
+	useHTTP = "http"
 	// maxGreeting bounds the messages of a greeting.
 	maxGreeting = 4096
 	// greetingTime is how long a greeting may take.
@@ -111,7 +113,7 @@ func (m *mux) listen(address string) error {
 		return fmt.Errorf("listen for coordinators: %w", err)
 	}
 	m.ln, m.conns = ln, map[net.Conn]string{}
-	m.raft, m.grpc = newDoor(ln.Addr()), newDoor(ln.Addr())
+	m.raft, m.grpc, m.http = newDoor(ln.Addr()), newDoor(ln.Addr()), newDoor(ln.Addr())
 	m.ids = map[string]string{}
 	for id, a := range m.peers {
 		m.ids[a] = id
@@ -154,16 +156,25 @@ func (m *mux) receive(c net.Conn) {
 		}
 		return
 	}
-	d := m.grpc
-	if use == useRaft {
-		d = m.raft
-	}
-	k := m.keep(c, use)
+	d, k := m.door(use), m.keep(c, use)
 	select {
 	case d.conns <- k:
 	case <-d.end:
 		_ = k.Close()
 	}
+}
+
+// door is where connections of a use come in, nil for none.
+func (m *mux) door(use string) *door {
+	switch use {
+	case useRaft:
+		return m.raft
+	case useGRPC:
+		return m.grpc
+	case useHTTP:
+		return m.http
+	}
+	return nil
 }
 
 // keep registers a connection; it is closed at once where it came too late.
@@ -196,6 +207,7 @@ func (m *mux) Close() error {
 	err := m.ln.Close()
 	_ = m.raft.Close()
 	_ = m.grpc.Close()
+	_ = m.http.Close()
 	m.drop(func(string) bool { return true })
 	return err
 }
@@ -252,7 +264,7 @@ func (m *mux) welcome(c net.Conn, remote net.Addr) (use string, err error) {
 func (m *mux) refuse(h *pb.MetaHello, remote net.Addr) string {
 	mine := m.cluster()
 	switch {
-	case h.Use != useRaft && h.Use != useGRPC:
+	case m.door(h.Use) == nil:
 		return fmt.Sprintf("not supported: %q between coordinators", h.Use)
 	case h.To != m.id:
 		return fmt.Sprintf("this is coordinator %s, not %s", m.id, h.To)

@@ -53,6 +53,8 @@ func TestGreeting(t *testing.T) {
 	}{
 		{"raft", useRaft, nil, nil, ""},
 		{"the service", useGRPC, nil, nil, ""},
+		{"clients' requests", useHTTP, nil, nil, ""},
+		{"requests where raft is silent", useHTTP, nil, func(e *end) { e.hush() }, ""},
 		{"another use", "telnet", nil, nil, `not supported: "telnet"`},
 		{"another secret", useRaft, func(e *end) { e.secret = []byte("Secret") }, nil, "it does not know the cluster's secret"},
 		{"no secret", useRaft, func(e *end) { e.secret = nil }, nil, "it does not know the cluster's secret"},
@@ -81,17 +83,13 @@ func TestGreeting(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := b.grpc
-			if c.use == useRaft {
-				d = b.raft
-			}
-			talk(t, conn, d)
+			talk(t, conn, b.door(c.use))
 			// Falling silent ends raft's connections and leaves the others.
 			b.hush()
 			_ = conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 			_, err = conn.Read(make([]byte, 1))
 			var late net.Error
-			if alive := errors.As(err, &late) && late.Timeout(); alive != (c.use == useGRPC) {
+			if alive := errors.As(err, &late) && late.Timeout(); alive != (c.use != useRaft) {
 				t.Fatalf("after hush: %v", err)
 			}
 		})

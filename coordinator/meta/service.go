@@ -50,6 +50,9 @@ func (n *Node) health() *pb.MetaProbeResponse {
 	if err := n.Err(); err != nil {
 		p.Failure = err.Error()
 	}
+	if n.cfg.About != nil {
+		p.About = n.cfg.About()
+	}
 	return p
 }
 
