@@ -58,6 +58,10 @@ type Config struct {
 	ClientTimeout  time.Duration
 	WorkerWait     time.Duration
 	DrainTimeout   time.Duration
+
+	RaftListen      string
+	Peers           []string
+	ElectionTimeout time.Duration
 }
 
 // Flags registers the settings of a role.
@@ -84,7 +88,7 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 		fs.Var(&c.RetainedDisk, "retained-disk", "disk for task outputs under --data-dir (default 64GB)")
 	}
 	if role == Worker {
-		fs.StringSliceVar(&c.Join, "join", nil, "HOST:PORT of a coordinator's --grpc-listen; several are tried in turn")
+		fs.StringSliceVar(&c.Join, "join", nil, "HOST:PORT of a coordinator's --grpc-listen; all that several, and the names' addresses, lead to are joined")
 		return
 	}
 	fs.StringVar(&c.CatalogDir, "catalog-dir", "", "folder with one NAME.yaml for each catalog (default: catalogs under --data-dir)")
@@ -94,6 +98,9 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 	fs.Var(&c.ReservedMemory, "query-reserved-memory", "memory of each node that must be free before a query runs (default: what its plan is expected to need)")
 	fs.DurationVar(&c.ClientTimeout, "client-timeout", 5*time.Minute, "time after which a query whose client is silent is abandoned")
 	if role == Coordinator {
+		fs.StringSliceVar(&c.Peers, "peers", nil, "all coordinators, this one included, as ID=HOST:PORT of their --raft-listen, the same list on each: 3 or 5 (default: this one alone)")
+		fs.StringVar(&c.RaftListen, "raft-listen", "", "address for the other coordinators (default: this one's of --peers)")
+		fs.DurationVar(&c.ElectionTimeout, "election-timeout", 800*time.Millisecond, "silence of the leading coordinator after which another takes its place; less finds a dead one sooner, and may find a slow one dead")
 		fs.DurationVar(&c.WorkerWait, "worker-wait", time.Minute, "time a query waits for a worker when there is none")
 	}
 }
@@ -218,8 +225,16 @@ func (c *Config) Check(role Role) error {
 			return fmt.Errorf("join: %w", err)
 		}
 	}
-	for _, listen := range [][2]string{{"http-listen", c.HTTPListen}, {"grpc-listen", c.GRPCListen}} {
+	if role == Coordinator {
+		if err := c.checkPeers(); err != nil {
+			return err
+		}
+	}
+	for _, listen := range [][2]string{{"http-listen", c.HTTPListen}, {"grpc-listen", c.GRPCListen}, {"raft-listen", c.RaftListen}} {
 		name, address := listen[0], listen[1]
+		if name == "raft-listen" && address == "" {
+			continue
+		}
 		host, err := hostOf(address)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
