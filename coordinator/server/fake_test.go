@@ -261,13 +261,13 @@ func (q *fakeQuery) Done() <-chan struct{}  { return q.done }
 // harness is a server over a fake engine behind a real connection.
 type harness struct {
 	*httptest.Server
-	t      *testing.T
+	t      testing.TB
 	engine *fakeEngine
 	server *Server
 	header http.Header
 }
 
-func newHarness(t *testing.T, change func(*Config)) *harness {
+func newHarness(t testing.TB, change func(*Config)) *harness {
 	t.Helper()
 	h := &harness{t: t, engine: &fakeEngine{account: mem.NewRoot("test", 0, mem.NewPool())}, header: http.Header{}}
 	registry := prometheus.NewRegistry()

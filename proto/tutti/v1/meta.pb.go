@@ -3071,6 +3071,8 @@ type MetaMemory struct {
 	//
 	//	*MetaMemory_Accepted
 	//	*MetaMemory_Result
+	//	*MetaMemory_Plan
+	//	*MetaMemory_Page
 	Body isMetaMemory_Body `protobuf_oneof:"body"`
 	// ttl_ms is how long it is kept unless it is forgotten before.
 	TtlMs int64 `protobuf:"varint,4,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"`
@@ -3142,6 +3144,24 @@ func (x *MetaMemory) GetResult() *MetaResult {
 	return nil
 }
 
+func (x *MetaMemory) GetPlan() *MetaPlan {
+	if x != nil {
+		if x, ok := x.Body.(*MetaMemory_Plan); ok {
+			return x.Plan
+		}
+	}
+	return nil
+}
+
+func (x *MetaMemory) GetPage() *MetaPage {
+	if x != nil {
+		if x, ok := x.Body.(*MetaMemory_Page); ok {
+			return x.Page
+		}
+	}
+	return nil
+}
+
 func (x *MetaMemory) GetTtlMs() int64 {
 	if x != nil {
 		return x.TtlMs
@@ -3168,9 +3188,21 @@ type MetaMemory_Result struct {
 	Result *MetaResult `protobuf:"bytes,3,opt,name=result,proto3,oneof"`
 }
 
+type MetaMemory_Plan struct {
+	Plan *MetaPlan `protobuf:"bytes,6,opt,name=plan,proto3,oneof"`
+}
+
+type MetaMemory_Page struct {
+	Page *MetaPage `protobuf:"bytes,7,opt,name=page,proto3,oneof"`
+}
+
 func (*MetaMemory_Accepted) isMetaMemory_Body() {}
 
 func (*MetaMemory_Result) isMetaMemory_Body() {}
+
+func (*MetaMemory_Plan) isMetaMemory_Body() {}
+
+func (*MetaMemory_Page) isMetaMemory_Body() {}
 
 // MetaResult is a small result as it will be shown.
 type MetaResult struct {
@@ -3225,6 +3257,292 @@ func (x *MetaResult) GetPayload() []byte {
 	return nil
 }
 
+// MetaRun is what only a running query needs of itself: MetaQuery.plan while
+// the query runs, let go at its end.
+type MetaRun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// request is the statement as it was accepted, encoded by the coordinator.
+	Request       []byte    `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	Plan          *MetaPlan `protobuf:"bytes,2,opt,name=plan,proto3" json:"plan,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetaRun) Reset() {
+	*x = MetaRun{}
+	mi := &file_tutti_v1_meta_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetaRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetaRun) ProtoMessage() {}
+
+func (x *MetaRun) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_meta_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetaRun.ProtoReflect.Descriptor instead.
+func (*MetaRun) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *MetaRun) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *MetaRun) GetPlan() *MetaPlan {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+// MetaPlan is a query's plan.
+type MetaPlan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Query string                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	// plan is encoded by the coordinator, in its codec's version.
+	Plan          []byte `protobuf:"bytes,2,opt,name=plan,proto3" json:"plan,omitempty"`
+	Version       uint32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetaPlan) Reset() {
+	*x = MetaPlan{}
+	mi := &file_tutti_v1_meta_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetaPlan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetaPlan) ProtoMessage() {}
+
+func (x *MetaPlan) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_meta_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetaPlan.ProtoReflect.Descriptor instead.
+func (*MetaPlan) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *MetaPlan) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *MetaPlan) GetPlan() []byte {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+func (x *MetaPlan) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// MetaPage is what the client of a query was shown last, and may ask for again.
+type MetaPage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Query string                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	Slug  string                 `protobuf:"bytes,2,opt,name=slug,proto3" json:"slug,omitempty"`
+	// token names the page; 0 where none has been shown.
+	Token   int64         `protobuf:"varint,3,opt,name=token,proto3" json:"token,omitempty"`
+	Headers []*MetaHeader `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty"`
+	// body is the page as it was shown, encoded by the coordinator.
+	Body []byte `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
+	// last says that the query is over for its client.
+	Last bool `protobuf:"varint,6,opt,name=last,proto3" json:"last,omitempty"`
+	// packed says that the rows in the body are compressed already.
+	Packed bool `protobuf:"varint,7,opt,name=packed,proto3" json:"packed,omitempty"`
+	// rows is how many rows of the result were shown, this page's included.
+	Rows int64 `protobuf:"varint,8,opt,name=rows,proto3" json:"rows,omitempty"`
+	// failure, where given, is why the query ends after this page, encoded by
+	// the coordinator; it has been decided but not been shown.
+	Failure       []byte `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetaPage) Reset() {
+	*x = MetaPage{}
+	mi := &file_tutti_v1_meta_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetaPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetaPage) ProtoMessage() {}
+
+func (x *MetaPage) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_meta_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetaPage.ProtoReflect.Descriptor instead.
+func (*MetaPage) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *MetaPage) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *MetaPage) GetSlug() string {
+	if x != nil {
+		return x.Slug
+	}
+	return ""
+}
+
+func (x *MetaPage) GetToken() int64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *MetaPage) GetHeaders() []*MetaHeader {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *MetaPage) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *MetaPage) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+func (x *MetaPage) GetPacked() bool {
+	if x != nil {
+		return x.Packed
+	}
+	return false
+}
+
+func (x *MetaPage) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *MetaPage) GetFailure() []byte {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+// MetaHeader is a header of an answer.
+type MetaHeader struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Values        []string               `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetaHeader) Reset() {
+	*x = MetaHeader{}
+	mi := &file_tutti_v1_meta_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetaHeader) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetaHeader) ProtoMessage() {}
+
+func (x *MetaHeader) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_meta_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetaHeader.ProtoReflect.Descriptor instead.
+func (*MetaHeader) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *MetaHeader) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MetaHeader) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 type MetaRememberRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -3236,7 +3554,7 @@ type MetaRememberRequest struct {
 
 func (x *MetaRememberRequest) Reset() {
 	*x = MetaRememberRequest{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[40]
+	mi := &file_tutti_v1_meta_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3248,7 +3566,7 @@ func (x *MetaRememberRequest) String() string {
 func (*MetaRememberRequest) ProtoMessage() {}
 
 func (x *MetaRememberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[40]
+	mi := &file_tutti_v1_meta_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3261,7 +3579,7 @@ func (x *MetaRememberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaRememberRequest.ProtoReflect.Descriptor instead.
 func (*MetaRememberRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{40}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MetaRememberRequest) GetEpoch() uint64 {
@@ -3297,7 +3615,7 @@ type MetaRememberResponse struct {
 
 func (x *MetaRememberResponse) Reset() {
 	*x = MetaRememberResponse{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[41]
+	mi := &file_tutti_v1_meta_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3309,7 +3627,7 @@ func (x *MetaRememberResponse) String() string {
 func (*MetaRememberResponse) ProtoMessage() {}
 
 func (x *MetaRememberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[41]
+	mi := &file_tutti_v1_meta_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3322,7 +3640,7 @@ func (x *MetaRememberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaRememberResponse.ProtoReflect.Descriptor instead.
 func (*MetaRememberResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{41}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *MetaRememberResponse) GetAccepted() bool {
@@ -3362,7 +3680,7 @@ type MetaCollectRequest struct {
 
 func (x *MetaCollectRequest) Reset() {
 	*x = MetaCollectRequest{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[42]
+	mi := &file_tutti_v1_meta_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3374,7 +3692,7 @@ func (x *MetaCollectRequest) String() string {
 func (*MetaCollectRequest) ProtoMessage() {}
 
 func (x *MetaCollectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[42]
+	mi := &file_tutti_v1_meta_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3387,7 +3705,7 @@ func (x *MetaCollectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaCollectRequest.ProtoReflect.Descriptor instead.
 func (*MetaCollectRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{42}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *MetaCollectRequest) GetEpoch() uint64 {
@@ -3409,7 +3727,7 @@ type MetaCollectResponse struct {
 
 func (x *MetaCollectResponse) Reset() {
 	*x = MetaCollectResponse{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[43]
+	mi := &file_tutti_v1_meta_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3421,7 +3739,7 @@ func (x *MetaCollectResponse) String() string {
 func (*MetaCollectResponse) ProtoMessage() {}
 
 func (x *MetaCollectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[43]
+	mi := &file_tutti_v1_meta_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3434,7 +3752,7 @@ func (x *MetaCollectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaCollectResponse.ProtoReflect.Descriptor instead.
 func (*MetaCollectResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{43}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *MetaCollectResponse) GetAccepted() bool {
@@ -3480,7 +3798,7 @@ type MetaHello struct {
 
 func (x *MetaHello) Reset() {
 	*x = MetaHello{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[44]
+	mi := &file_tutti_v1_meta_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3492,7 +3810,7 @@ func (x *MetaHello) String() string {
 func (*MetaHello) ProtoMessage() {}
 
 func (x *MetaHello) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[44]
+	mi := &file_tutti_v1_meta_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3505,7 +3823,7 @@ func (x *MetaHello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaHello.ProtoReflect.Descriptor instead.
 func (*MetaHello) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{44}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *MetaHello) GetUse() string {
@@ -3555,7 +3873,7 @@ type MetaWelcome struct {
 
 func (x *MetaWelcome) Reset() {
 	*x = MetaWelcome{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[45]
+	mi := &file_tutti_v1_meta_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3567,7 +3885,7 @@ func (x *MetaWelcome) String() string {
 func (*MetaWelcome) ProtoMessage() {}
 
 func (x *MetaWelcome) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[45]
+	mi := &file_tutti_v1_meta_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3580,7 +3898,7 @@ func (x *MetaWelcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaWelcome.ProtoReflect.Descriptor instead.
 func (*MetaWelcome) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{45}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *MetaWelcome) GetRefusal() string {
@@ -3614,7 +3932,7 @@ type MetaProof struct {
 
 func (x *MetaProof) Reset() {
 	*x = MetaProof{}
-	mi := &file_tutti_v1_meta_proto_msgTypes[46]
+	mi := &file_tutti_v1_meta_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3626,7 +3944,7 @@ func (x *MetaProof) String() string {
 func (*MetaProof) ProtoMessage() {}
 
 func (x *MetaProof) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_meta_proto_msgTypes[46]
+	mi := &file_tutti_v1_meta_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3639,7 +3957,7 @@ func (x *MetaProof) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetaProof.ProtoReflect.Descriptor instead.
 func (*MetaProof) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{46}
+	return file_tutti_v1_meta_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *MetaProof) GetMac() []byte {
@@ -3878,19 +4196,42 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\x13MetaRestoreResponse\x12&\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x12.tutti.v1.MetaCodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
-	"\x05index\x18\x03 \x01(\x04R\x05index\"\xb2\x01\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\"\x86\x02\n" +
 	"\n" +
 	"MetaMemory\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
 	"\baccepted\x18\x02 \x01(\v2\x13.tutti.v1.MetaQueryH\x00R\baccepted\x12.\n" +
-	"\x06result\x18\x03 \x01(\v2\x14.tutti.v1.MetaResultH\x00R\x06result\x12\x15\n" +
+	"\x06result\x18\x03 \x01(\v2\x14.tutti.v1.MetaResultH\x00R\x06result\x12(\n" +
+	"\x04plan\x18\x06 \x01(\v2\x12.tutti.v1.MetaPlanH\x00R\x04plan\x12(\n" +
+	"\x04page\x18\a \x01(\v2\x12.tutti.v1.MetaPageH\x00R\x04page\x12\x15\n" +
 	"\x06ttl_ms\x18\x04 \x01(\x03R\x05ttlMs\x12\x10\n" +
 	"\x03seq\x18\x05 \x01(\x04R\x03seqB\x06\n" +
 	"\x04body\"<\n" +
 	"\n" +
 	"MetaResult\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x18\n" +
-	"\apayload\x18\x02 \x01(\fR\apayload\"s\n" +
+	"\apayload\x18\x02 \x01(\fR\apayload\"K\n" +
+	"\aMetaRun\x12\x18\n" +
+	"\arequest\x18\x01 \x01(\fR\arequest\x12&\n" +
+	"\x04plan\x18\x02 \x01(\v2\x12.tutti.v1.MetaPlanR\x04plan\"N\n" +
+	"\bMetaPlan\x12\x14\n" +
+	"\x05query\x18\x01 \x01(\tR\x05query\x12\x12\n" +
+	"\x04plan\x18\x02 \x01(\fR\x04plan\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\rR\aversion\"\xe8\x01\n" +
+	"\bMetaPage\x12\x14\n" +
+	"\x05query\x18\x01 \x01(\tR\x05query\x12\x12\n" +
+	"\x04slug\x18\x02 \x01(\tR\x04slug\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\x03R\x05token\x12.\n" +
+	"\aheaders\x18\x04 \x03(\v2\x14.tutti.v1.MetaHeaderR\aheaders\x12\x12\n" +
+	"\x04body\x18\x05 \x01(\fR\x04body\x12\x12\n" +
+	"\x04last\x18\x06 \x01(\bR\x04last\x12\x16\n" +
+	"\x06packed\x18\a \x01(\bR\x06packed\x12\x12\n" +
+	"\x04rows\x18\b \x01(\x03R\x04rows\x12\x18\n" +
+	"\afailure\x18\t \x01(\fR\afailure\"8\n" +
+	"\n" +
+	"MetaHeader\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06values\x18\x02 \x03(\tR\x06values\"s\n" +
 	"\x13MetaRememberRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12.\n" +
 	"\aentries\x18\x02 \x03(\v2\x14.tutti.v1.MetaMemoryR\aentries\x12\x16\n" +
@@ -3969,7 +4310,7 @@ func file_tutti_v1_meta_proto_rawDescGZIP() []byte {
 }
 
 var file_tutti_v1_meta_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_tutti_v1_meta_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_tutti_v1_meta_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_tutti_v1_meta_proto_goTypes = []any{
 	(MetaCode)(0),                // 0: tutti.v1.MetaCode
 	(MetaIntentKind)(0),          // 1: tutti.v1.MetaIntentKind
@@ -4015,13 +4356,17 @@ var file_tutti_v1_meta_proto_goTypes = []any{
 	(*MetaRestoreResponse)(nil),  // 41: tutti.v1.MetaRestoreResponse
 	(*MetaMemory)(nil),           // 42: tutti.v1.MetaMemory
 	(*MetaResult)(nil),           // 43: tutti.v1.MetaResult
-	(*MetaRememberRequest)(nil),  // 44: tutti.v1.MetaRememberRequest
-	(*MetaRememberResponse)(nil), // 45: tutti.v1.MetaRememberResponse
-	(*MetaCollectRequest)(nil),   // 46: tutti.v1.MetaCollectRequest
-	(*MetaCollectResponse)(nil),  // 47: tutti.v1.MetaCollectResponse
-	(*MetaHello)(nil),            // 48: tutti.v1.MetaHello
-	(*MetaWelcome)(nil),          // 49: tutti.v1.MetaWelcome
-	(*MetaProof)(nil),            // 50: tutti.v1.MetaProof
+	(*MetaRun)(nil),              // 44: tutti.v1.MetaRun
+	(*MetaPlan)(nil),             // 45: tutti.v1.MetaPlan
+	(*MetaPage)(nil),             // 46: tutti.v1.MetaPage
+	(*MetaHeader)(nil),           // 47: tutti.v1.MetaHeader
+	(*MetaRememberRequest)(nil),  // 48: tutti.v1.MetaRememberRequest
+	(*MetaRememberResponse)(nil), // 49: tutti.v1.MetaRememberResponse
+	(*MetaCollectRequest)(nil),   // 50: tutti.v1.MetaCollectRequest
+	(*MetaCollectResponse)(nil),  // 51: tutti.v1.MetaCollectResponse
+	(*MetaHello)(nil),            // 52: tutti.v1.MetaHello
+	(*MetaWelcome)(nil),          // 53: tutti.v1.MetaWelcome
+	(*MetaProof)(nil),            // 54: tutti.v1.MetaProof
 }
 var file_tutti_v1_meta_proto_depIdxs = []int32{
 	5,  // 0: tutti.v1.MetaEntry.commands:type_name -> tutti.v1.MetaCommand
@@ -4066,29 +4411,33 @@ var file_tutti_v1_meta_proto_depIdxs = []int32{
 	0,  // 39: tutti.v1.MetaRestoreResponse.code:type_name -> tutti.v1.MetaCode
 	23, // 40: tutti.v1.MetaMemory.accepted:type_name -> tutti.v1.MetaQuery
 	43, // 41: tutti.v1.MetaMemory.result:type_name -> tutti.v1.MetaResult
-	42, // 42: tutti.v1.MetaRememberRequest.entries:type_name -> tutti.v1.MetaMemory
-	42, // 43: tutti.v1.MetaCollectResponse.entries:type_name -> tutti.v1.MetaMemory
-	29, // 44: tutti.v1.Meta.Apply:input_type -> tutti.v1.MetaApplyRequest
-	31, // 45: tutti.v1.Meta.Index:input_type -> tutti.v1.MetaIndexRequest
-	33, // 46: tutti.v1.Meta.Probe:input_type -> tutti.v1.MetaProbeRequest
-	36, // 47: tutti.v1.Meta.Join:input_type -> tutti.v1.MetaJoinRequest
-	38, // 48: tutti.v1.Meta.Transfer:input_type -> tutti.v1.MetaTransferRequest
-	40, // 49: tutti.v1.Meta.Restore:input_type -> tutti.v1.MetaRestoreRequest
-	44, // 50: tutti.v1.Meta.Remember:input_type -> tutti.v1.MetaRememberRequest
-	46, // 51: tutti.v1.Meta.Collect:input_type -> tutti.v1.MetaCollectRequest
-	30, // 52: tutti.v1.Meta.Apply:output_type -> tutti.v1.MetaApplyResponse
-	32, // 53: tutti.v1.Meta.Index:output_type -> tutti.v1.MetaIndexResponse
-	34, // 54: tutti.v1.Meta.Probe:output_type -> tutti.v1.MetaProbeResponse
-	37, // 55: tutti.v1.Meta.Join:output_type -> tutti.v1.MetaJoinResponse
-	39, // 56: tutti.v1.Meta.Transfer:output_type -> tutti.v1.MetaTransferResponse
-	41, // 57: tutti.v1.Meta.Restore:output_type -> tutti.v1.MetaRestoreResponse
-	45, // 58: tutti.v1.Meta.Remember:output_type -> tutti.v1.MetaRememberResponse
-	47, // 59: tutti.v1.Meta.Collect:output_type -> tutti.v1.MetaCollectResponse
-	52, // [52:60] is the sub-list for method output_type
-	44, // [44:52] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	45, // 42: tutti.v1.MetaMemory.plan:type_name -> tutti.v1.MetaPlan
+	46, // 43: tutti.v1.MetaMemory.page:type_name -> tutti.v1.MetaPage
+	45, // 44: tutti.v1.MetaRun.plan:type_name -> tutti.v1.MetaPlan
+	47, // 45: tutti.v1.MetaPage.headers:type_name -> tutti.v1.MetaHeader
+	42, // 46: tutti.v1.MetaRememberRequest.entries:type_name -> tutti.v1.MetaMemory
+	42, // 47: tutti.v1.MetaCollectResponse.entries:type_name -> tutti.v1.MetaMemory
+	29, // 48: tutti.v1.Meta.Apply:input_type -> tutti.v1.MetaApplyRequest
+	31, // 49: tutti.v1.Meta.Index:input_type -> tutti.v1.MetaIndexRequest
+	33, // 50: tutti.v1.Meta.Probe:input_type -> tutti.v1.MetaProbeRequest
+	36, // 51: tutti.v1.Meta.Join:input_type -> tutti.v1.MetaJoinRequest
+	38, // 52: tutti.v1.Meta.Transfer:input_type -> tutti.v1.MetaTransferRequest
+	40, // 53: tutti.v1.Meta.Restore:input_type -> tutti.v1.MetaRestoreRequest
+	48, // 54: tutti.v1.Meta.Remember:input_type -> tutti.v1.MetaRememberRequest
+	50, // 55: tutti.v1.Meta.Collect:input_type -> tutti.v1.MetaCollectRequest
+	30, // 56: tutti.v1.Meta.Apply:output_type -> tutti.v1.MetaApplyResponse
+	32, // 57: tutti.v1.Meta.Index:output_type -> tutti.v1.MetaIndexResponse
+	34, // 58: tutti.v1.Meta.Probe:output_type -> tutti.v1.MetaProbeResponse
+	37, // 59: tutti.v1.Meta.Join:output_type -> tutti.v1.MetaJoinResponse
+	39, // 60: tutti.v1.Meta.Transfer:output_type -> tutti.v1.MetaTransferResponse
+	41, // 61: tutti.v1.Meta.Restore:output_type -> tutti.v1.MetaRestoreResponse
+	49, // 62: tutti.v1.Meta.Remember:output_type -> tutti.v1.MetaRememberResponse
+	51, // 63: tutti.v1.Meta.Collect:output_type -> tutti.v1.MetaCollectResponse
+	56, // [56:64] is the sub-list for method output_type
+	48, // [48:56] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_meta_proto_init() }
@@ -4127,6 +4476,8 @@ func file_tutti_v1_meta_proto_init() {
 	file_tutti_v1_meta_proto_msgTypes[38].OneofWrappers = []any{
 		(*MetaMemory_Accepted)(nil),
 		(*MetaMemory_Result)(nil),
+		(*MetaMemory_Plan)(nil),
+		(*MetaMemory_Page)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4134,7 +4485,7 @@ func file_tutti_v1_meta_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tutti_v1_meta_proto_rawDesc), len(file_tutti_v1_meta_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   47,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
