@@ -56,15 +56,11 @@ func (m *memory) put(epoch uint64, entries []*pb.MetaMemory, forget []string) (u
 	}
 	m.epoch = epoch
 	m.expire()
+	if m.bytes+m.growth(entries, forget) > memoryLimit {
+		return m.epoch, false, errMemoryFull // with nothing forgotten either
+	}
 	for _, key := range forget {
 		m.drop(key)
-	}
-	size := 0
-	for _, e := range entries {
-		size += proto.Size(e)
-	}
-	if m.bytes+size > memoryLimit {
-		return m.epoch, false, errMemoryFull
 	}
 	now := m.clock.Now()
 	for _, e := range entries {
@@ -76,6 +72,25 @@ func (m *memory) put(epoch uint64, entries []*pb.MetaMemory, forget []string) (u
 		m.bytes += proto.Size(e)
 	}
 	return m.epoch, true, nil
+}
+
+// growth is how many bytes more there would be.
+func (m *memory) growth(entries []*pb.MetaMemory, forget []string) (size int) {
+	gone := make(map[string]bool, len(entries)+len(forget))
+	leave := func(key string) {
+		if old, ok := m.entries[key]; ok && !gone[key] {
+			gone[key] = true
+			size -= proto.Size(old.entry)
+		}
+	}
+	for _, key := range forget {
+		leave(key)
+	}
+	for _, e := range entries {
+		leave(e.Key)
+		size += proto.Size(e)
+	}
+	return size
 }
 
 func (m *memory) drop(key string) {
@@ -133,14 +148,20 @@ func RememberQuery(q *pb.MetaQuery, ttl time.Duration) *pb.MetaMemory {
 	return &pb.MetaMemory{Key: queryMemory(q.Id), Body: &pb.MetaMemory_Accepted{Accepted: q}, TtlMs: ttl.Milliseconds()}
 }
 
-// RememberResult returns the memory of a small result, as it will be shown.
-func RememberResult(query string, payload []byte, ttl time.Duration) *pb.MetaMemory {
-	r := &pb.MetaResult{Query: query, Payload: payload}
-	return &pb.MetaMemory{Key: resultMemory(query), Body: &pb.MetaMemory_Result{Result: r}, TtlMs: ttl.Milliseconds()}
+// RememberPlan returns the memory of a query's plan.
+func RememberPlan(p *pb.MetaPlan, ttl time.Duration) *pb.MetaMemory {
+	return &pb.MetaMemory{Key: planMemory(p.Query), Body: &pb.MetaMemory_Plan{Plan: p}, TtlMs: ttl.Milliseconds()}
 }
 
-func queryMemory(id string) string  { return "query/" + id }
-func resultMemory(id string) string { return "result/" + id }
+// RememberPage returns the memory of the page that a query's client was shown
+// last; it takes the place of the one before.
+func RememberPage(p *pb.MetaPage, ttl time.Duration) *pb.MetaMemory {
+	return &pb.MetaMemory{Key: pageMemory(p.Query), Body: &pb.MetaMemory_Page{Page: p}, TtlMs: ttl.Milliseconds()}
+}
+
+func queryMemory(id string) string { return "query/" + id }
+func planMemory(id string) string  { return "plan/" + id }
+func pageMemory(id string) string  { return "page/" + id }
 
 // Remember returns when a majority of coordinators has the entries in memory,
 // which takes one round trip and no disk: should this node die, the next
@@ -158,9 +179,20 @@ func (n *Node) Remember(ctx context.Context, epoch uint64, entries ...*pb.MetaMe
 func (n *Node) Forget(ctx context.Context, epoch uint64, queries ...string) error {
 	var keys []string
 	for _, id := range queries {
-		keys = append(keys, queryMemory(id), resultMemory(id))
+		keys = append(keys, queryMemory(id), planMemory(id), pageMemory(id))
 	}
 	return n.remember(ctx, &pb.MetaRememberRequest{Epoch: epoch, Forget: keys})
+}
+
+// Settle remembers the last page of a query in place of all else that is
+// remembered of it, in one step and under Remember's terms. A peer that hears
+// of things in another order may keep the rest until its time is over: the page
+// is what counts.
+func (n *Node) Settle(ctx context.Context, epoch uint64, page *pb.MetaMemory) error {
+	id := page.GetPage().GetQuery()
+	return n.remember(ctx, &pb.MetaRememberRequest{
+		Epoch: epoch, Entries: []*pb.MetaMemory{page}, Forget: []string{queryMemory(id), planMemory(id)},
+	})
 }
 
 // vote is one peer's answer.

@@ -26,6 +26,10 @@ func memo(key string, ttl time.Duration, seq uint64) *pb.MetaMemory {
 	return &pb.MetaMemory{Key: key, TtlMs: ttl.Milliseconds(), Seq: seq}
 }
 
+func page(id string, body []byte) *pb.MetaMemory {
+	return RememberPage(&pb.MetaPage{Query: id, Body: body}, time.Minute)
+}
+
 func TestMemory(t *testing.T) {
 	c := clock.NewManual(time.Unix(1000, 0))
 	m := newMemory(c, 5)
@@ -66,20 +70,58 @@ func TestMemoryIsBounded(t *testing.T) {
 	m := newMemory(clock.System{}, 0)
 	big := bytes.Repeat([]byte("x"), 8<<20)
 	for i := range 7 {
-		if _, ok, err := m.put(1, []*pb.MetaMemory{RememberResult(fmt.Sprint("q", i), big, time.Minute)}, nil); !ok || err != nil {
+		if _, ok, err := m.put(1, []*pb.MetaMemory{page(fmt.Sprint("q", i), big)}, nil); !ok || err != nil {
 			t.Fatal(err)
 		}
 	}
-	over := []*pb.MetaMemory{RememberResult("a", big, time.Minute), RememberResult("b", big, time.Minute)}
+	over := []*pb.MetaMemory{page("a", big), page("b", big)}
 	if _, ok, err := m.put(1, over, nil); ok || !errors.Is(err, errMemoryFull) {
 		t.Fatalf("over the limit: %v, %v", ok, err)
 	}
 	if got := m.all(); len(got) != 7 {
 		t.Fatalf("%d entries: what was acknowledged must stay, what was refused must not", len(got))
 	}
-	if _, ok, err := m.put(1, over, []string{resultMemory("q0"), resultMemory("q1")}); !ok || err != nil {
+	if _, ok, err := m.put(1, over, []string{pageMemory("q0")}); ok || !errors.Is(err, errMemoryFull) || len(m.all()) != 7 {
+		t.Fatalf("over the limit: %v, %v, %d entries left", ok, err, len(m.all()))
+	}
+	if _, ok, err := m.put(1, over, []string{pageMemory("q0"), pageMemory("q1"), pageMemory("q1")}); !ok || err != nil {
 		t.Fatal(err)
 	}
+	again := []*pb.MetaMemory{page("a", big)} // counts instead of the one that is there
+	if _, ok, err := m.put(1, again, nil); !ok || err != nil || m.bytes > memoryLimit {
+		t.Fatalf("%v, %v, %d bytes", ok, err, m.bytes)
+	}
+}
+
+// TestSettle: the last page takes the place of all else, on every node.
+func TestSettle(t *testing.T) {
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	epoch := lead.ready.Load()
+	ctx := within(t, 5*time.Second)
+	for _, id := range []string{"q", "other"} {
+		err := lead.Remember(ctx, epoch, RememberQuery(&pb.MetaQuery{Id: id}, time.Minute), RememberPlan(&pb.MetaPlan{Query: id}, time.Minute), page(id, []byte("1")))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	everywhere := func(want string) {
+		t.Helper()
+		for _, n := range append(g.others(lead), lead) {
+			g.until("all remember "+want, func() error {
+				if got := keys(n.memory.all()); got != want {
+					return fmt.Errorf("%s remembers %q", n.cfg.ID, got)
+				}
+				return nil
+			})
+		}
+	}
+	everywhere("page/other page/q plan/other plan/q query/other query/q") // calls to the slower one are still under way
+	if err := lead.Settle(ctx, epoch, page("q", []byte("2"))); err != nil {
+		t.Fatal(err)
+	}
+	everywhere("page/other page/q plan/other query/other")
 }
 
 func TestUnion(t *testing.T) {
@@ -105,7 +147,7 @@ func TestRememberSurvives(t *testing.T) {
 		for i := range 20 {
 			id := fmt.Sprintf("q%d.%d", round, i)
 			q := &pb.MetaQuery{Id: id, Slug: "s" + id, Sql: "select " + id}
-			if err := lead.Remember(within(t, 5*time.Second), epoch, RememberQuery(q, time.Minute), RememberResult(id, []byte(id), time.Minute)); err != nil {
+			if err := lead.Remember(within(t, 5*time.Second), epoch, RememberQuery(q, time.Minute), page(id, []byte(id))); err != nil {
 				t.Fatal(err)
 			}
 			want[id] = true
@@ -129,7 +171,7 @@ func TestRememberSurvives(t *testing.T) {
 			if q := m.GetAccepted(); q != nil && q.Sql == "select "+q.Id && q.Slug == "s"+q.Id {
 				found[q.Id]++
 			}
-			if r := m.GetResult(); r != nil && string(r.Payload) == r.Query {
+			if r := m.GetPage(); r != nil && string(r.Body) == r.Query {
 				found[r.Query]++
 			}
 		}
