@@ -67,6 +67,9 @@ var lattice = map[string]string{
 	"coordinator":          "sql/parser planner planner/plancodec exchange coordinator/schedule coordinator/cluster coordinator/meta",
 	"coordinator/server":   "coordinator",
 
+	"coordinator/backlog":     "coordinator",
+	"coordinator/kubemetrics": "",
+
 	"deploy/k8s":       "", // tests of the chart
 	"deploy/k8s/image": "",
 
