@@ -12,7 +12,6 @@ import (
 
 	"github.com/tuttidb/tutti/internal/clock"
 	"github.com/tuttidb/tutti/internal/qerr"
-	"github.com/tuttidb/tutti/planner"
 	"github.com/tuttidb/tutti/planner/optimize"
 	"github.com/tuttidb/tutti/planner/plan"
 )
@@ -59,10 +58,9 @@ type Deps struct {
 
 // Coordinator runs statements. Make it with New; Close ends it.
 type Coordinator struct {
-	deps    Deps
-	planner *planner.Planner
-	ids     idSource
-	door    *admission
+	deps Deps
+	ids  idSource
+	door *admission
 
 	mu      sync.Mutex
 	queries map[plan.QueryID]*activeQuery
@@ -76,7 +74,6 @@ func New(d Deps) *Coordinator {
 	d.Limits = d.Limits.orDefault()
 	c := &Coordinator{
 		deps:    d,
-		planner: &planner.Planner{Catalog: d.Catalogs, Connectors: d.Catalogs, Folder: d.Folder},
 		ids:     idSource{clock: d.Clock, suffix: randomSuffix()},
 		queries: map[plan.QueryID]*activeQuery{},
 		closed:  make(chan struct{}),

@@ -161,7 +161,7 @@ func (r *distributedRows) begin() error {
 	ctx, cancel := context.WithCancel(r.ctx)
 	x := &running{
 		client: cluster.NewClient(cluster.ClientConfig{
-			Conns: r.d.Conns, Lost: r.lost, Settings: r.settings(), Epoch: r.d.Epoch, Catalogs: r.d.Catalogs.Generation(),
+			Conns: r.d.Conns, Lost: r.lost, Settings: r.settings(), Epoch: r.d.Epoch, Catalogs: r.e.Catalogs.Generation(),
 		}), ctx: ctx, cancel: cancel,
 		state: query.NewRun(r.e.Query, r.e.Plan, int32(r.runs), tasks), over: make(chan struct{}),
 	}
@@ -260,7 +260,7 @@ func (r *distributedRows) waiting(since time.Time) {
 }
 
 func (r *distributedRows) splits(ctx context.Context, scan *plan.Scan) (connectors.SplitSource, error) {
-	conn, err := r.d.Catalogs.Connector(ctx, scan.Catalog)
+	conn, err := r.e.Catalogs.Connector(ctx, scan.Catalog)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func (q *activeQuery) plan(stmt ast.Statement, params []ast.Expression) (*planne
 	}}
 	opts.Fragment = fragment.Options{OneTask: q.c.deps.Cluster == nil}
 	opts.OneTaskBytes = q.props.oneTaskSize
-	res, err := q.c.planner.Plan(q.ctx, stmt, q.session(params), opts)
+	res, err := q.planner().Plan(q.ctx, stmt, q.session(params), opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,6 +83,11 @@ func (q *activeQuery) plan(stmt ast.Statement, params []ast.Expression) (*planne
 	q.info.Plan = plan.FormatPlan(res.Plan, nil)
 	q.mu.Unlock()
 	return res, executor, nil
+}
+
+// planner plans with the query's view of the catalogs.
+func (q *activeQuery) planner() *planner.Planner {
+	return &planner.Planner{Catalog: q.catalogs, Connectors: q.catalogs, Folder: q.c.deps.Folder}
 }
 
 // needsWorkers reports whether a plan reads anything that lies outside the
@@ -162,7 +167,7 @@ func (q *activeQuery) pump(rows Rows) error {
 func (q *activeQuery) execution(p *plan.Plan) *Execution {
 	return &Execution{
 		RetryPolicy: RetryPolicy(q.props.retryPolicy), TaskAttempts: q.props.taskAttempts, WorkerWait: q.props.workerWait,
-		Query: q.id, Plan: p, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
+		Query: q.id, Plan: p, Catalogs: q.catalogs, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
 		TimeZone: q.req.Session.TimeZone, Start: q.info.Created, FilterWait: filterWait(q.props.filterWait),
 		Settings: exec.Settings{
 			Drivers: q.props.drivers, BatchRows: q.props.batchRows,

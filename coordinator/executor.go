@@ -32,6 +32,9 @@ const (
 type Execution struct {
 	Query plan.QueryID
 	Plan  *plan.Plan
+	// Catalogs are those that the plan was made with. They stay open for as long
+	// as the execution lasts.
+	Catalogs *Catalogs
 	// Settings have no drivers where each node takes as many as it has threads.
 	Settings exec.Settings
 	// RetryPolicy says what is done again when a worker is lost, TaskAttempts how

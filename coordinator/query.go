@@ -25,6 +25,8 @@ type activeQuery struct {
 	ready  chan struct{} // closed when columns and effects are known
 	props  properties
 	ticket *ticket
+	// catalogs are those that the query began with; run's alone.
+	catalogs *Catalogs
 
 	// The result goes from run to Next hand to hand: run offers a batch, and
 	// pulls the next one when Next asks again, so nothing is copied.
@@ -78,6 +80,9 @@ func (q *activeQuery) guarded() (err error) {
 			return err
 		}
 	}
+	catalogs, release := q.c.deps.Catalogs.View()
+	defer release()
+	q.catalogs = catalogs
 	return q.execute()
 }
 

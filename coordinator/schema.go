@@ -25,11 +25,11 @@ func (q *activeQuery) createSchema(s *ast.CreateSchema) error {
 	if err != nil {
 		return err
 	}
-	w, err := q.c.deps.Catalogs.SchemaWriter(n.Catalog)
+	w, err := q.catalogs.SchemaWriter(n.Catalog)
 	if err != nil {
 		return err
 	}
-	exists, err := q.c.deps.Catalogs.SchemaExists(q.ctx, n.Catalog, n.Schema)
+	exists, err := q.catalogs.SchemaExists(q.ctx, n.Catalog, n.Schema)
 	switch {
 	case err != nil:
 		return err
@@ -52,7 +52,7 @@ func (q *activeQuery) dropSchema(s *ast.DropSchema) error {
 	if err != nil {
 		return err
 	}
-	exists, err := q.c.deps.Catalogs.SchemaExists(q.ctx, n.Catalog, n.Schema)
+	exists, err := q.catalogs.SchemaExists(q.ctx, n.Catalog, n.Schema)
 	switch {
 	case err != nil:
 		return err
@@ -61,14 +61,14 @@ func (q *activeQuery) dropSchema(s *ast.DropSchema) error {
 	case !exists:
 		return qerr.At(qerr.SchemaNotFound, s.Pos(), "Schema '%s' does not exist", n)
 	}
-	tables, err := q.c.deps.Catalogs.Tables(q.ctx, n.Catalog, n.Schema)
+	tables, err := q.catalogs.Tables(q.ctx, n.Catalog, n.Schema)
 	switch {
 	case err != nil:
 		return err
 	case len(tables) > 0:
 		return qerr.At(qerr.SchemaNotEmpty, s.Pos(), "Cannot drop non-empty schema '%s'", n.Schema)
 	}
-	w, err := q.c.deps.Catalogs.SchemaWriter(n.Catalog)
+	w, err := q.catalogs.SchemaWriter(n.Catalog)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func matcher(like *ast.LikePattern) (func(string) bool, error) {
 // a list of literals has it.
 func (q *activeQuery) showCatalogs(s *ast.ShowCatalogs) error {
 	var all [][]any
-	for _, n := range q.c.deps.Catalogs.List() {
+	for _, n := range q.catalogs.List() {
 		all = append(all, []any{n})
 	}
 	match, err := matcher(s.Like)
@@ -124,7 +124,7 @@ func (q *activeQuery) showSchemas(s *ast.ShowSchemas) error {
 	if err != nil {
 		return err
 	}
-	list, err := q.c.deps.Catalogs.Schemas(q.ctx, catalog)
+	list, err := q.catalogs.Schemas(q.ctx, catalog)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (q *activeQuery) showTables(s *ast.ShowTables) error {
 	if err != nil {
 		return err
 	}
-	list, err := q.c.deps.Catalogs.Tables(q.ctx, n.Catalog, n.Schema)
+	list, err := q.catalogs.Tables(q.ctx, n.Catalog, n.Schema)
 	if err != nil {
 		return err
 	}

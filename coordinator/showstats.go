@@ -20,7 +20,7 @@ func (q *activeQuery) showStats(s *ast.ShowStats) error {
 	if err != nil {
 		return err
 	}
-	conn, err := q.c.deps.Catalogs.Connector(q.ctx, n.Catalog)
+	conn, err := q.catalogs.Connector(q.ctx, n.Catalog)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (q *activeQuery) showQueryStats(query *ast.Query) error {
 	if err != nil {
 		return err
 	}
-	estimate := stats.New(q.ctx, q.c.deps.Catalogs).Of(res.Logical)
+	estimate := stats.New(q.ctx, q.catalogs).Of(res.Logical)
 	total := estimate.Rows
 	if !estimate.Known {
 		total = math.NaN()

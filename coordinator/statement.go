@@ -77,7 +77,7 @@ func (q *activeQuery) use(s *ast.Use) error {
 		return err
 	}
 	schema := s.Schema.Fold()
-	if ok, err := q.c.deps.Catalogs.SchemaExists(q.ctx, catalog, schema); err != nil || !ok {
+	if ok, err := q.catalogs.SchemaExists(q.ctx, catalog, schema); err != nil || !ok {
 		return orError(err, qerr.New(qerr.NotFound, "Schema does not exist: %s.%s%s", catalog, schema, a.SuggestSchema(catalog, schema)))
 	}
 	return q.control("USE", func(e *Effects) {

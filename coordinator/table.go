@@ -17,7 +17,7 @@ import (
 // analyzer returns the one that completes and finds names for statements that
 // are no queries.
 func (q *activeQuery) analyzer() *analyzer.Analyzer {
-	return analyzer.New(q.ctx, q.c.deps.Catalogs, q.session(nil), &analyzer.Allocator{})
+	return analyzer.New(q.ctx, q.catalogs, q.session(nil), &analyzer.Allocator{})
 }
 
 // orError returns err, or other if there is none.
@@ -37,11 +37,11 @@ func (q *activeQuery) createTable(s *ast.CreateTable) error {
 	if err := a.CatalogExists(n.Catalog, s.Pos()); err != nil {
 		return err
 	}
-	w, err := q.c.deps.Catalogs.Writer(n.Catalog)
+	w, err := q.catalogs.Writer(n.Catalog)
 	if err != nil {
 		return err
 	}
-	if existing, err := q.c.deps.Catalogs.Table(q.ctx, n.Catalog, n.Schema, n.Table); err != nil || existing != nil {
+	if existing, err := q.catalogs.Table(q.ctx, n.Catalog, n.Schema, n.Table); err != nil || existing != nil {
 		if err == nil && s.IfNotExists {
 			return q.control("CREATE TABLE", nil)
 		}
@@ -90,7 +90,7 @@ func (q *activeQuery) dropTable(s *ast.DropTable) error {
 		}
 		return err
 	}
-	w, err := q.c.deps.Catalogs.Writer(n.Catalog)
+	w, err := q.catalogs.Writer(n.Catalog)
 	if err != nil {
 		return err
 	}

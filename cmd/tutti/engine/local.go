@@ -33,7 +33,8 @@ func (f Folder) Fold(e expr.Expr) (*expr.Const, error) {
 
 // Local runs whole plans in this process.
 type Local struct {
-	Account  *mem.Account
+	Account *mem.Account
+	// Catalogs are for executions that bring none of their own.
 	Catalogs exec.Catalogs
 	// QueryLimit bounds the memory of each query, in bytes; 0: no limit.
 	QueryLimit int64
@@ -50,13 +51,17 @@ func (l *Local) Execute(ctx context.Context, e *coordinator.Execution) (coordina
 		limit = e.MemoryLimit
 	}
 	account := l.Account.Child("query "+string(e.Query), limit)
+	catalogs := l.Catalogs
+	if e.Catalogs != nil {
+		catalogs = e.Catalogs
+	}
 	stats := &exec.TaskStats{}
 	settings := e.Settings
 	if settings.Drivers <= 0 {
 		settings.Drivers = runtime.GOMAXPROCS(0)
 	}
 	res, err := local.RunPlan(ctx, e.Plan, local.Deps{
-		Query: e.Query, Catalogs: l.Catalogs, Settings: settings, Account: account, Stats: stats, Log: l.Log,
+		Query: e.Query, Catalogs: catalogs, Settings: settings, Account: account, Stats: stats, Log: l.Log,
 	})
 	if err != nil {
 		return nil, memoryError(err)
