@@ -1,0 +1,125 @@
+// Package rig starts clusters that can be broken: a coordinator and workers as
+// processes, with a network between them of which every link can be cut, slowed
+// or half closed (Net), an object store whose answers can be spoiled (Store),
+// and shares of the processor per worker (Share). Nothing of it needs rights
+// but Share and Disk, which say so.
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Process is a program that was started and will be ended by its id.
+type Process struct {
+	Name string
+	// Log is the path of its output.
+	Log   string
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// Start runs a program with additional environment; its output is added to
+// DIR/NAME.log.
+func Start(dir, name string, env []string, program string, args ...string) (*Process, error) {
+	path := filepath.Join(dir, name+".log")
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the process has its own descriptor
+	p := &Process{Name: name, Log: path, cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait() // ExitCode says how it ended
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// Pid is the id of the process.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Kill ends the process at once, as a machine that loses power.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // fails only when it has ended
+	<-p.ended
+}
+
+// Pause stops the process, Resume lets it go on.
+func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// Terminate asks the process to end, waits, and returns its exit code; one that
+// does not end within limit is killed, which is an error.
+func (p *Process) Terminate(limit time.Duration) (code int, err error) {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
+	select {
+	case <-p.ended:
+		return p.cmd.ProcessState.ExitCode(), nil
+	case <-time.After(limit):
+		p.Kill()
+		return -1, fmt.Errorf("%s did not end within %s of SIGTERM; see %s", p.Name, limit, p.Log)
+	}
+}
+
+// Ended reports whether the process has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// tick is the unit in which Linux counts processor time for user space.
+const tick = 10 * time.Millisecond
+
+// CPU is the processor time that a running process has used, 0 where unknown.
+func (p *Process) CPU() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
+	if err != nil {
+		return 0
+	}
+	// pid (name) state and so on; utime and stime are fields 14 and 15. A name may
+	// have spaces.
+	_, rest, _ := strings.Cut(string(b), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	if err != nil || err2 != nil {
+		return 0
+	}
+	return time.Duration(user+system) * tick
+}
+
+// Build builds a program of this module.
+func Build(ctx context.Context, out, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "github.com/tuttidb/tutti/"+pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+	}
+	return nil
+}
+
+// errClosed ends what waits for a network that is no more.
+var errClosed = errors.New("the network is closed")
