@@ -65,6 +65,7 @@ var lattice = map[string]string{
 	"coordinator/cluster":  "exchange coordinator/schedule planner/plancodec",
 	"coordinator/meta":     "proto/tutti/v1",
 	"coordinator":          "sql/parser planner planner/plancodec exchange coordinator/schedule coordinator/cluster coordinator/meta",
+	"coordinator/reign":    "coordinator/meta",
 	"coordinator/server":   "coordinator",
 
 	"coordinator/backlog":     "coordinator",

@@ -31,11 +31,26 @@ func (n *Node) Apply(ctx context.Context, commands ...Command) (index uint64, er
 // ApplyAs is Apply for a leader: unless epoch is still the newest when the
 // change's turn comes, it fails with ErrFenced.
 func (n *Node) ApplyAs(ctx context.Context, epoch uint64, commands ...Command) (index uint64, err error) {
-	e := &pb.MetaEntry{Id: newID(), Base: n.State().Index, Epoch: epoch, Commands: commands}
+	return n.apply(ctx, &pb.MetaEntry{Id: newID(), Epoch: epoch, Commands: commands})
+}
+
+// ApplyOnce is Apply under a name that the caller gives the change: asked for
+// again under that name, on any node and within tens of thousands of changes,
+// it is not made again, and ends as it ended the first time. The name must be
+// one that nothing else has.
+func (n *Node) ApplyOnce(ctx context.Context, name string, commands ...Command) (index uint64, err error) {
+	if name == "" {
+		return 0, fmt.Errorf("a change without a name: %w", ErrInvalid)
+	}
+	return n.apply(ctx, &pb.MetaEntry{Id: name, Commands: commands})
+}
+
+func (n *Node) apply(ctx context.Context, e *pb.MetaEntry) (index uint64, err error) {
+	e.Base = n.State().Index
 	if size := proto.Size(e); size > maxEntry {
 		return 0, fmt.Errorf("a change of %d bytes, at most %d fit: %w", size, maxEntry, ErrInvalid)
 	}
-	for _, c := range commands {
+	for _, c := range e.Commands {
 		if c.GetKind() == nil {
 			return 0, fmt.Errorf("a command without content: %w", ErrInvalid)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,6 +124,23 @@ func TestLeaderAlone(t *testing.T) {
 		t.Errorf("%q leads what is closed", id)
 	}
 	if _, _, err := n.DialLeader(context.Background()); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// TestAnotherName: state is not taken over under another name, which would
+// wait for itself for ever.
+func TestAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	if err := single(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(Config{ID: "c2", Dir: dir, Timing: quick, Log: testLog()})
+	if err == nil {
+		n.Close()
+		t.Fatal("c2 took the state of c1")
+	}
+	if !strings.Contains(err.Error(), "is that of coordinator c1, not of c2") {
 		t.Error(err)
 	}
 }

@@ -156,8 +156,11 @@ func (n *Node) open() error {
 // begin lets the node be heard, where it may be.
 func (n *Node) begin() error {
 	if n.cfg.alone() {
-		if s := n.raft.GetConfiguration().Configuration().Servers; len(s) > 1 {
+		switch s := n.raft.GetConfiguration().Configuration().Servers; {
+		case len(s) > 1:
 			return fmt.Errorf("the state in %s is that of a cluster of %d coordinators (%s): name its peers", n.cfg.Dir, len(s), serverNames(s))
+		case len(s) == 1 && string(s[0].ID) != n.cfg.ID:
+			return fmt.Errorf("the state in %s is that of coordinator %s, not of %s: start it under its own name", n.cfg.Dir, s[0].ID, n.cfg.ID)
 		}
 		return nil
 	}
