@@ -15,6 +15,7 @@ import (
 	"github.com/tuttidb/tutti/cmd/tutti/engine"
 	"github.com/tuttidb/tutti/connectors/system"
 	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/coordinator/backlog"
 	"github.com/tuttidb/tutti/coordinator/server"
 	"github.com/tuttidb/tutti/internal/clock"
 	"github.com/tuttidb/tutti/ui"
@@ -89,17 +90,22 @@ func (f *front) serve(ctx context.Context, d *door, id string, figures func() []
 	defer stop()
 	var s *server.Server // that Shutdown drains
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newNodeCollector(figures))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newNodeCollector(figures),
+		newBacklogCollector(func() (backlog.Figures, bool) { return measured(f.coordinator), true }))
 	var err error
 	s, err = server.New(server.Config{
 		Shutdown: func() { f.drain(ctx, s); stop() }, Engine: f.coordinator, Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: id,
 		Environment: f.p.cfg.Environment, Registerer: registry, Gatherer: registry,
-		UI: ui.Files(), Limits: server.Limits{ClientTimeout: f.p.cfg.ClientTimeout},
+		More: map[string]http.Handler{"GET " + backlogPath: backlogHandler(func() backlog.Figures { return measured(f.coordinator) })},
+		UI:   ui.Files(), Limits: server.Limits{ClientTimeout: f.p.cfg.ClientTimeout},
 	})
 	if err != nil {
 		return failure(err)
 	}
 	d.gate.Open(s)
+	if err := f.p.serveMetricsAPI(ctx, d.gate); err != nil {
+		return err
+	}
 	announce(d.role, d.listener)
 	select {
 	case err := <-d.done:

@@ -100,6 +100,8 @@ type Config struct {
 	// shows; nil for none.
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
+	// More are handlers of the binary's, by pattern (see http.ServeMux).
+	More map[string]http.Handler
 	// Ready says why the node cannot take queries yet, or nil; nil: always ready.
 	Ready func() error
 	// Shutdown is called once, in a goroutine of its own, when PUT
@@ -244,6 +246,9 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc("GET /healthz", ok)
 	mux.HandleFunc("GET /readyz", s.ready)
 	s.metrics.mount(mux, s.cfg.Gatherer)
+	for pattern, h := range s.cfg.More {
+		mux.Handle(pattern, h)
+	}
 	if s.cfg.UI != nil {
 		mux.Handle("GET /ui/", s.page())
 		mux.Handle("GET /{$}", http.RedirectHandler("/ui/", http.StatusFound))

@@ -62,6 +62,8 @@ type Config struct {
 	RaftListen      string
 	Peers           []string
 	ElectionTimeout time.Duration
+
+	MetricsAPIListen, MetricsAPIClientCA, MetricsAPICert, MetricsAPIKey string
 }
 
 // Flags registers the settings of a role.
@@ -101,6 +103,7 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 		fs.StringSliceVar(&c.Peers, "peers", nil, "all coordinators, this one included, as ID=HOST:PORT of their --raft-listen, the same list on each: 3 or 5 (default: this one alone)")
 		fs.StringVar(&c.RaftListen, "raft-listen", "", "address for the other coordinators (default: this one's of --peers)")
 		fs.DurationVar(&c.ElectionTimeout, "election-timeout", 800*time.Millisecond, "silence of the leading coordinator after which another takes its place; less finds a dead one sooner, and may find a slow one dead")
+		c.metricsFlags(fs)
 		fs.DurationVar(&c.WorkerWait, "worker-wait", time.Minute, "time a query waits for a worker when there is none")
 	}
 }
@@ -226,7 +229,7 @@ func (c *Config) Check(role Role) error {
 		}
 	}
 	if role == Coordinator {
-		if err := c.checkPeers(); err != nil {
+		if err := errors.Join(c.checkPeers(), c.checkMetricsAPI()); err != nil {
 			return err
 		}
 	}
