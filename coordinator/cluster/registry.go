@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,12 +38,19 @@ const (
 type Config struct {
 	// Name is the cluster's name, NodeID the coordinator's.
 	Name, NodeID string
-	// Lease is how long a worker may be silent before it counts as gone.
-	Lease time.Duration
+	// Lease is how long a worker may be silent before it counts as gone. Orphan
+	// is how long a worker keeps tasks without any coordinator; 0: the lease.
+	Lease, Orphan time.Duration
 	// Catalogs returns the definitions to send to workers.
 	Catalogs func() *pb.Catalogs
-	// Known reports whether the coordinator knows a query: workers end others.
+	// Known reports whether a query is none that workers should end: a
+	// coordinator that leads, and has taken over, knows all there are; one that
+	// does not lead must take all for known.
 	Known func(query string) bool
+	// Epoch is the leadership of this coordinator, 0 while it has none; nil: 0.
+	Epoch func() uint64
+	// Drained says whether a worker is wanted gone, and why; nil: none is.
+	Drained func(node string) (reason string, wanted bool)
 	// Left, if set, is told of addresses at which there is no worker any more.
 	Left  func(address string)
 	Clock clock.Clock
@@ -64,10 +72,16 @@ type Member struct {
 	// Aside says why a worker that has joined gets no tasks for a while; "" if
 	// it does.
 	Aside string
+	// Draining is whether it takes no more tasks: by its own word, or since it
+	// is wanted gone.
+	Draining bool
 }
 
 // Registry keeps the workers that have joined. It serves the Cluster service
-// and is safe for concurrent use.
+// and is safe for concurrent use. Workers join every coordinator: one that does
+// not lead takes joins and heartbeats, so that it knows all workers when its
+// turn comes, and gives them catalogs and orders to drain, which are the
+// same from all; but it ends no queries.
 type Registry struct {
 	pb.UnimplementedClusterServer
 	cfg Config
@@ -83,6 +97,7 @@ type Registry struct {
 type member struct {
 	Member
 	end  chan struct{} // closed when the worker is gone
+	news chan struct{} // there may be catalogs or orders to send
 	once sync.Once
 }
 
@@ -108,17 +123,23 @@ func (r *Registry) Join(stream pb.Cluster_JoinServer) error {
 		return status.Errorf(codes.FailedPrecondition, "worker %s speaks protocol %d (oldest %d), this coordinator %d (oldest %d): upgrade one of them",
 			hello.NodeId, hello.Protocol, hello.Oldest, Protocol, Oldest)
 	}
-	welcome := &pb.Welcome{Cluster: r.cfg.Name, CoordinatorId: r.cfg.NodeID, LeaseNanos: int64(r.cfg.Lease)}
-	if err := stream.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Welcome{Welcome: welcome}}); err != nil {
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	out := make(chan *pb.JoinResponse, sendQueue)
+	l := &line{registry: r, hello: hello, out: out}
+	go send(ctx, stream, out) // ends with ctx, or with the stream
+	if err := l.say(&pb.JoinResponse{Message: &pb.JoinResponse_Welcome{Welcome: &pb.Welcome{
+		Cluster: r.cfg.Name, CoordinatorId: r.cfg.NodeID, LeaseNanos: int64(r.cfg.Lease), OrphanNanos: int64(r.cfg.Orphan),
+	}}}); err != nil {
 		return err
 	}
-	if err := stream.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Catalogs{Catalogs: r.cfg.Catalogs()}}); err != nil {
+	if err := l.tell(); err != nil {
 		return err
 	}
-	m := r.add(hello)
-	r.cfg.Log.Info("worker joined", "worker", hello.NodeId, "address", hello.Address, "version", hello.Version)
-	err = r.follow(stream, m)
-	r.remove(m, reason(err))
+	err = l.follow(ctx, stream)
+	if l.member != nil {
+		r.remove(l.member, reason(err))
+	}
 	return err
 }
 
@@ -129,72 +150,10 @@ func reason(err error) string {
 	return "connection lost: " + status.Convert(err).Message()
 }
 
-// follow reads heartbeats until the stream ends or the lease runs out.
-func (r *Registry) follow(stream pb.Cluster_JoinServer, m *member) error {
-	beats := make(chan error)
-	go func() {
-		for {
-			msg, err := stream.Recv()
-			if err == nil {
-				err = r.heartbeat(stream, m, msg.GetHeartbeat())
-			}
-			select {
-			case beats <- err:
-			case <-stream.Context().Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	lease := time.NewTimer(r.cfg.Lease)
-	defer lease.Stop()
-	for {
-		select {
-		case err := <-beats:
-			if err != nil {
-				return err
-			}
-			lease.Reset(r.cfg.Lease)
-		case <-lease.C:
-			return status.Errorf(codes.DeadlineExceeded, "no heartbeat for %s", r.cfg.Lease)
-		case <-m.end:
-			return status.Error(codes.AlreadyExists, "a newer process has joined under this node id")
-		case <-stream.Context().Done():
-			return stream.Context().Err()
-		}
-	}
-}
-
-// heartbeat takes a worker's load and tells it of queries nobody knows.
-func (r *Registry) heartbeat(stream pb.Cluster_JoinServer, m *member, beat *pb.Heartbeat) error {
-	if beat == nil {
-		return nil
-	}
-	r.mu.Lock()
-	turned := m.Load.GetDraining() != beat.Draining
-	m.Load, m.LastSeen = beat, r.cfg.Clock.Now()
-	r.mu.Unlock()
-	if turned {
-		r.notify()
-	}
-	var unknown []string
-	for _, q := range beat.Queries {
-		if !r.cfg.Known(q) {
-			unknown = append(unknown, q)
-		}
-	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	return stream.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Forget{Forget: &pb.ForgetQueries{Queries: unknown}}})
-}
-
 // add makes a worker a member, in place of any earlier process of its name.
 func (r *Registry) add(hello *pb.Hello) *member {
 	now := r.cfg.Clock.Now()
-	m := &member{Member: Member{Hello: hello, Load: &pb.Heartbeat{}, Joined: now, LastSeen: now}, end: make(chan struct{})}
+	m := &member{Member: Member{Hello: hello, Load: &pb.Heartbeat{}, Joined: now, LastSeen: now}, end: make(chan struct{}), news: make(chan struct{}, 1)}
 	r.mu.Lock()
 	old := r.members[hello.NodeId]
 	r.members[hello.NodeId] = m
@@ -290,6 +249,8 @@ func (r *Registry) Members() []Member {
 	for _, m := range r.members {
 		one := m.Member
 		one.Aside = r.aside(m.Hello.NodeId)
+		_, wanted := r.drained(m.Hello.NodeId)
+		one.Draining = m.Load.GetDraining() || wanted
 		out = append(out, one)
 	}
 	slices.SortFunc(out, func(a, b Member) int { return cmp.Compare(a.Hello.NodeId, b.Hello.NodeId) })
@@ -301,7 +262,7 @@ func (r *Registry) Members() []Member {
 func (r *Registry) Nodes() (out []schedule.Member) {
 	var aside []schedule.Member
 	for _, m := range r.Members() {
-		n := schedule.Member{Draining: m.Load.GetDraining(), Node: schedule.Node{
+		n := schedule.Member{Draining: m.Draining, Node: schedule.Node{
 			ID: m.Hello.NodeId, Address: m.Hello.Address, Threads: int(m.Hello.Threads), Incarnation: m.Life,
 		}}
 		switch {

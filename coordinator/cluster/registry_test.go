@@ -68,6 +68,8 @@ func join(t *testing.T, c pb.ClusterClient, h *pb.Hello) pb.Cluster_JoinClient {
 	if err := s.Send(&pb.JoinRequest{Message: &pb.JoinRequest_Hello{Hello: h}}); err != nil {
 		t.Fatal(err)
 	}
+	// The first heartbeat makes it a member; it fails where the stream has ended.
+	_ = s.Send(&pb.JoinRequest{Message: &pb.JoinRequest_Heartbeat{Heartbeat: &pb.Heartbeat{}}})
 	return s
 }
 
