@@ -92,7 +92,7 @@ func runWorker(ctx context.Context, cfg *config.Config) error {
 	d := newWorkerDoor(w, id, end, p.log, func() nodeFigures { return p.workerOwn(id, manager, store) })
 	h := server.HTTP(d, p.log)
 	go func() { _ = h.Serve(web) }() // ends with Close
-	defer func() { _ = h.Close() }() // nothing is lost: answers are short
+	defer d.end(h)
 	fmt.Printf("Tutti worker %s listens on %s and joins %v\n", id, self, cfg.Join)
 	return p.work(ctx, w)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,13 +32,14 @@ type workerDoor struct {
 	started time.Time
 	drain   func()
 	once    sync.Once
+	done    chan struct{} // closed when the worker has ended
 	log     *slog.Logger
 }
 
 // newWorkerDoor returns a worker's HTTP handler. drain begins a graceful
 // shutdown.
 func newWorkerDoor(w drainable, id string, drain context.CancelFunc, log *slog.Logger, figures func() nodeFigures) *workerDoor {
-	d := &workerDoor{mux: http.NewServeMux(), worker: w, id: id, started: time.Now(), drain: drain, log: log}
+	d := &workerDoor{mux: http.NewServeMux(), worker: w, id: id, started: time.Now(), drain: drain, done: make(chan struct{}), log: log}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newNodeCollector(func() []nodeFigures { return []nodeFigures{figures()} }))
@@ -47,6 +49,7 @@ func newWorkerDoor(w drainable, id string, drain context.CancelFunc, log *slog.L
 	d.mux.HandleFunc("GET /v1/info", d.info)
 	d.mux.HandleFunc("GET /v1/info/state", func(w http.ResponseWriter, _ *http.Request) { sendJSON(w, d.state()) })
 	d.mux.HandleFunc("PUT /v1/info/state", d.setState)
+	d.mux.HandleFunc("GET /v1/drain", d.await)
 	return d
 }
 
@@ -89,23 +92,69 @@ func (d *workerDoor) info(w http.ResponseWriter, _ *http.Request) {
 
 // setState begins the graceful shutdown for a client that says who it is.
 func (d *workerDoor) setState(w http.ResponseWriter, r *http.Request) {
+	user := named(w, r)
+	if user == "" {
+		return
+	}
+	var state string
+	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<10)).Decode(&state); err != nil || state != "SHUTTING_DOWN" {
+		http.Error(w, `The only state to ask for is "SHUTTING_DOWN"`, http.StatusBadRequest)
+		return
+	}
+	d.shut(user, r)
+	w.WriteHeader(http.StatusOK)
+}
+
+// await is setState for those who can only ask and wait, such as a preStop
+// hook: it answers when the worker has ended its work.
+func (d *workerDoor) await(w http.ResponseWriter, r *http.Request) {
+	user := named(w, r)
+	if user == "" {
+		return
+	}
+	c := http.NewResponseController(w) // the drain has its own limit
+	_ = errors.Join(c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{}))
+	d.shut(user, r)
+	select {
+	case <-d.done:
+		w.WriteHeader(http.StatusOK)
+	case <-r.Context().Done():
+	}
+}
+
+// shut begins the graceful shutdown; the first one who asks counts.
+func (d *workerDoor) shut(user string, r *http.Request) {
+	d.once.Do(func() {
+		d.log.Info("shutting down", "user", user, "address", r.RemoteAddr)
+		d.drain()
+	})
+}
+
+// named returns who a client says it is. One that does not say it is refused:
+// a page of another site cannot make a browser send either header.
+func named(w http.ResponseWriter, r *http.Request) string {
 	user := strings.TrimSpace(r.Header.Get("X-Trino-User"))
 	if name, _, ok := r.BasicAuth(); user == "" && ok {
 		user = name
 	}
-	var state string
-	switch err := json.NewDecoder(io.LimitReader(r.Body, 1<<10)).Decode(&state); {
-	case user == "":
+	if user == "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Tutti"`)
 		http.Error(w, "no user: send X-Trino-User or Basic authentication", http.StatusUnauthorized)
-	case err != nil || state != "SHUTTING_DOWN":
-		http.Error(w, `The only state to ask for is "SHUTTING_DOWN"`, http.StatusBadRequest)
-	default:
-		d.once.Do(func() {
-			d.log.Info("shutting down", "user", user, "address", r.RemoteAddr)
-			d.drain()
-		})
-		w.WriteHeader(http.StatusOK)
+	}
+	return user
+}
+
+// lastAnswers is how long a worker that has ended waits for its last answers
+// to be sent.
+const lastAnswers = time.Second
+
+// end answers those who wait for the worker's end, and closes its server.
+func (d *workerDoor) end(s *http.Server) {
+	close(d.done)
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	defer cancel()
+	if s.Shutdown(ctx) != nil {
+		_ = s.Close() // nothing is lost: answers are short
 	}
 }
 
