@@ -57,12 +57,17 @@ func classify(err error, query string) *pb.Failure {
 		return failure(qerr.From(err), pb.Failure_CAUSE_CANCELED)
 	}
 	e := qerr.From(err)
-	switch e.Code.Kind {
-	case qerr.User:
+	switch {
+	case e.Code == qerr.OutOfSpillSpace:
+		// This node's disk is full or broken; others' need not be.
+		f := failure(e, pb.Failure_CAUSE_NODE)
+		f.Retryable, f.CountsAgainstWorker = true, true
+		return f
+	case e.Code.Kind == qerr.User:
 		return failure(e, pb.Failure_CAUSE_USER)
-	case qerr.Resource:
+	case e.Code.Kind == qerr.Resource:
 		return failure(e, pb.Failure_CAUSE_OUT_OF_MEMORY)
-	case qerr.External:
+	case e.Code.Kind == qerr.External:
 		return failure(e, pb.Failure_CAUSE_STORAGE)
 	}
 	f := failure(e, pb.Failure_CAUSE_INTERNAL)
