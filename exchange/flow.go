@@ -13,12 +13,17 @@ const (
 	// windows and buffers is less, so that whatever is dropped has arrived, and
 	// a reader whose connection broke can go on where it was.
 	keepSent = 2*streamWindow + 4*maxFrame
+	// undelivered is how many bytes of an output that stays until it is delivered
+	// there may be before its producer waits: as much as of one that does not.
+	// It is more than its reader takes before it gives rows away.
+	undelivered = unsentLimit + keepSent
 )
 
 // flow makes the producer of a streamed output wait for its reader. A nil flow
 // never waits.
 type flow struct {
 	waits func(bool) // told when waiting begins and ends
+	limit int64      // of bytes that are not sent, or not delivered
 
 	mu      sync.Mutex
 	unsent  int64
@@ -26,11 +31,11 @@ type flow struct {
 	news    chan struct{} // closed and replaced when bytes were sent
 }
 
-func newFlow(waits func(bool)) *flow {
+func newFlow(limit int64, waits func(bool)) *flow {
 	if waits == nil {
 		waits = func(bool) {}
 	}
-	return &flow{waits: waits, news: make(chan struct{})}
+	return &flow{limit: limit, waits: waits, news: make(chan struct{})}
 }
 
 // add counts bytes that were made, or, if negative, sent or given up.
@@ -73,7 +78,7 @@ func (f *flow) wait(ctx context.Context) error {
 func (f *flow) full() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.unsent < unsentLimit {
+	if f.unsent < f.limit {
 		return nil
 	}
 	return f.news

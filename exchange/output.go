@@ -45,6 +45,10 @@ type OutputConfig struct {
 	// ends.
 	Stream bool
 	Waits  func(bool)
+	// KeepSent says that frames of a streamed output stay until Store.Delivered
+	// lets them go, so that another reader can go on where the first one died.
+	// Write waits while too many stay.
+	KeepSent bool
 }
 
 // Output takes an attempt's rows and retains them as frames. It is an
@@ -86,7 +90,10 @@ func (s *Store) NewOutput(cfg OutputConfig) (*Output, error) {
 		return nil, err
 	}
 	if cfg.Stream {
-		r.flow = newFlow(cfg.Waits)
+		r.flow, r.keeps = newFlow(unsentLimit, cfg.Waits), cfg.KeepSent
+		if cfg.KeepSent {
+			r.flow.limit = undelivered
+		}
 	}
 	o := &Output{cfg: cfg, to: r, parts: make([]collector, cfg.Partitions)}
 	o.target = min(max(cfg.Budget/int64(2*cfg.Partitions), minFrame), maxFrame)

@@ -20,6 +20,7 @@ type retained struct {
 	id    plan.TaskID
 
 	flow   *flow // of an output that is streamed; else nil
+	keeps  bool  // what was sent stays until it is delivered
 	mu     sync.Mutex
 	parts  []partition
 	sealed bool  // no more frames will come
@@ -39,6 +40,8 @@ type partition struct {
 	// them that were dropped, and the bytes between the two.
 	taken, dropped int64
 	kept           int64
+	// droppedRows are the rows in the frames that were dropped.
+	droppedRows int64
 }
 
 // PartitionEnd counts what an attempt put into a partition. Bytes are those
@@ -99,19 +102,43 @@ func (r *retained) append(part int, header []byte, rows int, buf *mem.Buf, stays
 // sent notes that frame at of a streamed output was taken by its reader, and
 // drops those that it surely has. The caller holds mu.
 func (r *retained) sent(p *partition, at int64) {
-	if r.flow == nil || at < p.taken {
+	if r.flow == nil || r.keeps || at < p.taken {
 		return
 	}
 	n := int64(p.frames[at].size)
 	p.taken, p.kept = at+1, p.kept+n
 	for p.kept-int64(p.frames[p.dropped].size) >= keepSent {
-		f := p.frames[p.dropped]
-		p.kept -= int64(f.size)
-		p.dropped++
-		f.gone = true
-		f.settle()
+		p.kept -= int64(p.drop().size)
 	}
 	r.flow.add(-n)
+}
+
+// drop frees the first frame that was not dropped. The caller holds the
+// output's mu.
+func (p *partition) drop() *frame {
+	f := p.frames[p.dropped]
+	p.dropped++
+	p.droppedRows += int64(f.rows)
+	f.gone = true
+	f.settle()
+	return f
+}
+
+// delivered drops the frames of a streamed output whose rows, all of them, are
+// among the first rows.
+func (r *retained) delivered(rows int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gone != nil || !r.keeps {
+		return
+	}
+	p, n := &r.parts[0], int64(0)
+	for p.dropped < int64(len(p.frames)) && p.droppedRows+int64(p.frames[p.dropped].rows) <= rows {
+		n += int64(p.drop().size)
+	}
+	if n > 0 {
+		r.flow.add(-n)
+	}
 }
 
 // wake wakes who waits for the partition. The caller holds mu.

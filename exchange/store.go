@@ -199,6 +199,26 @@ func (s *Store) Release(id plan.TaskID) {
 	}
 }
 
+// Delivered says that nobody will read the first rows of a streamed output
+// again. Frames that have others as well stay.
+func (s *Store) Delivered(id plan.TaskID, rows int64) {
+	if r := s.find(id); r != nil {
+		r.delivered(rows)
+	}
+}
+
+// Dropped returns how many frames at the beginning of a streamed output are
+// gone, and the rows in them; false: the whole output is.
+func (s *Store) Dropped(id plan.TaskID) (frames, rows int64, ok bool) {
+	r := s.find(id)
+	if r == nil {
+		return 0, 0, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.parts[0].dropped, r.parts[0].droppedRows, r.gone == nil
+}
+
 // ReleaseQuery frees all outputs of a query.
 func (s *Store) ReleaseQuery(q plan.QueryID) {
 	s.releaseAll(func(id plan.TaskID) bool { return id.Stage.Query == q })

@@ -66,6 +66,7 @@ func (a *arrived) release() {
 
 func newStream(r *reading, id plan.TaskID, src *pb.Source) *stream {
 	s := &stream{r: r, id: id}
+	s.got.Frames, s.got.Rows = src.SkippedFrames, src.SkippedRows
 	s.name(src)
 	return s
 }

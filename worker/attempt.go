@@ -36,6 +36,8 @@ type attempt struct {
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed when nothing of it runs
+	// req is what the attempt was started with, but for the plan.
+	req *pb.StartTaskRequest
 	// catalogs is the generation of catalogs that the query was planned with.
 	catalogs uint64
 
@@ -54,8 +56,10 @@ type attempt struct {
 	end      *pb.End
 	began    time.Time
 	finished time.Time
-	waits    bool    // the output waits for its reader
-	cpu      int64   // once it has ended
+	waits    bool  // the output waits for its reader
+	cpu      int64 // once it has ended
+	told     told
+	epoch    uint64  // of the coordinator that it belongs to
 	number   int64   // of the last update
 	returned []int64 // by that update
 }
@@ -73,14 +77,15 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	a.splits = newSplitQueue(m.drivers(req), a.news)
 	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
-	a.stream, a.catalogs = req.StreamOutput, req.Catalogs
+	a.stream, a.catalogs, a.epoch = req.StreamOutput, req.Catalogs, req.Epoch
+	a.req = &pb.StartTaskRequest{Partition: req.Partition, Partitions: req.Partitions, OutputPartitions: req.OutputPartitions}
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
 		Read: a.read, Lost: a.lose, Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
 		BatchRows: int(req.GetSettings().GetBatchRows()), Merge: m.d.Merge, Log: m.d.Log,
 	})
 	a.output, err = m.d.Store.NewOutput(exchange.OutputConfig{
 		Task: id, Types: typesOf(f.Root.Outputs()), Partitions: max(int(req.OutputPartitions), 1),
-		Account: a.account.Child("output", 0), Compression: m.d.Compression, Stream: req.StreamOutput, Waits: a.outputWaits,
+		Account: a.account.Child("output", 0), Compression: m.d.Compression, Stream: req.StreamOutput, KeepSent: req.KeepSent, Waits: a.outputWaits,
 	})
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
@@ -275,6 +280,13 @@ func (a *attempt) ended() bool {
 	return over
 }
 
+// of reports whether the attempt belongs to an epoch.
+func (a *attempt) of(epoch uint64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.epoch == epoch
+}
+
 // update applies an update once, in order, and returns the splits given back.
 func (a *attempt) update(u *pb.TaskUpdate) ([]int64, error) {
 	if u == nil {
@@ -306,6 +318,7 @@ func (a *attempt) update(u *pb.TaskUpdate) ([]int64, error) {
 		a.output.Enough()
 		a.cancel(errEnough)
 	}
+	a.told.add(u, returned)
 	if u.Number != 0 {
 		a.number, a.returned = u.Number, returned
 	}

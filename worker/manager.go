@@ -76,6 +76,10 @@ type Manager struct {
 	d   ManagerDeps
 	cpu *cpuMeter
 
+	// hearing is held for reading while a coordinator's word is carried out; see
+	// AdoptQuery. It is taken before mu.
+	hearing sync.RWMutex
+
 	mu       sync.Mutex
 	epoch    uint64
 	queries  map[plan.QueryID]*query
@@ -116,9 +120,14 @@ func (m *Manager) patience(req *pb.StartTaskRequest) time.Duration {
 // fence refuses coordinators of an older epoch. The caller holds mu.
 func (m *Manager) fence(epoch uint64) error {
 	if epoch < m.epoch {
-		return status.Errorf(codes.FailedPrecondition, "coordinator of epoch %d, this worker has seen %d", epoch, m.epoch)
+		return deposed(epoch, m.epoch)
 	}
-	m.epoch = epoch
+	if epoch > m.epoch {
+		m.epoch = epoch
+		for _, q := range m.queries {
+			q.changed() // whoever watches for an older one is told
+		}
+	}
 	return nil
 }
 
@@ -131,7 +140,9 @@ func (m *Manager) StartTask(_ context.Context, req *pb.StartTaskRequest) (*pb.St
 		return nil, status.Errorf(codes.FailedPrecondition, "coordinator speaks protocol %d, this worker %d to %d", req.Protocol, OldestProtocol, Protocol)
 	}
 	id := exchange.TaskFromProto(req.Task)
+	m.hearing.RLock()
 	a, fresh, err := m.admit(id, req)
+	m.hearing.RUnlock()
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +161,14 @@ func (m *Manager) admit(id plan.TaskID, req *pb.StartTaskRequest) (a *attempt, f
 	}
 	if q := m.queries[id.Stage.Query]; q != nil {
 		if a := q.find(id); a != nil {
+			if !a.of(req.Epoch) {
+				return nil, false, refusal("an attempt of this number was started by another coordinator")
+			}
 			return a, false, nil
 		}
 	}
 	if m.draining || m.closed {
-		return nil, false, refusal()
+		return nil, false, refusal("the node is draining")
 	}
 	q, err := m.query(id.Stage.Query, id.Attempt)
 	if err != nil {
@@ -168,14 +182,15 @@ func (m *Manager) admit(id plan.TaskID, req *pb.StartTaskRequest) (a *attempt, f
 	return a, true, nil
 }
 
-// refusal is the answer of a node that is being drained: the coordinator knows
-// it by its detail, and goes on with the tasks that run here.
-func refusal() error {
-	st, err := status.New(codes.Unavailable, "the node is draining").WithDetails(&pb.Failure{
-		Cause: pb.Failure_CAUSE_NODE, Retryable: true, Message: "the node is draining",
+// refusal is the answer of a node that does not take a task, as it is being
+// drained or has one of that name: the coordinator knows it by its detail, and
+// goes on with the tasks that run here.
+func refusal(why string) error {
+	st, err := status.New(codes.Unavailable, why).WithDetails(&pb.Failure{
+		Cause: pb.Failure_CAUSE_NODE, Retryable: true, Message: why,
 	})
 	if err != nil {
-		return status.Error(codes.Unavailable, "the node is draining")
+		return status.Error(codes.Unavailable, why)
 	}
 	return st.Err()
 }
@@ -212,6 +227,8 @@ func (m *Manager) find(id plan.TaskID, epoch uint64) (*attempt, error) {
 
 // UpdateTask tells an attempt what is newly known.
 func (m *Manager) UpdateTask(_ context.Context, req *pb.UpdateTaskRequest) (*pb.UpdateTaskResponse, error) {
+	m.hearing.RLock()
+	defer m.hearing.RUnlock()
 	a, err := m.find(exchange.TaskFromProto(req.Task), req.Epoch)
 	if err != nil {
 		return nil, err
@@ -233,7 +250,7 @@ func (m *Manager) Watch(ctx context.Context, req *pb.WatchTasksRequest, emit fun
 		return err
 	}
 	defer m.unwatched(q)
-	return q.watch(ctx, emit)
+	return q.watch(ctx, emit, func() error { return m.current(req.Epoch) })
 }
 
 // watchable returns the query to watch. One that is not known yet is about to
@@ -270,9 +287,14 @@ func (m *Manager) unwatched(q *query) {
 // everything and frees their outputs. If ctx ends first the rest happens
 // later.
 func (m *Manager) EndQuery(ctx context.Context, req *pb.EndQueryRequest) (*pb.EndQueryResponse, error) {
+	m.hearing.RLock()
 	m.mu.Lock()
 	err := m.fence(req.Epoch)
 	m.mu.Unlock()
+	if err == nil {
+		m.stop(plan.QueryID(req.Query), errQueryEnded)
+	}
+	m.hearing.RUnlock()
 	if err != nil {
 		return nil, err
 	}
@@ -282,20 +304,28 @@ func (m *Manager) EndQuery(ctx context.Context, req *pb.EndQueryRequest) (*pb.En
 	return &pb.EndQueryResponse{}, nil
 }
 
-// end ends a query for a reason.
-func (m *Manager) end(ctx context.Context, id plan.QueryID, why error) error {
+// stop sets the end of a query going, for a reason, and returns it; nil: there
+// is none.
+func (m *Manager) stop(id plan.QueryID, why error) *query {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	q := m.queries[id]
 	if q == nil {
 		m.bury(id, -1)
-		m.mu.Unlock()
-		m.d.Store.ReleaseQuery(id)
 		return nil
 	}
-	first := q.stop(why)
-	m.mu.Unlock()
-	if first {
+	if q.stop(why) {
 		go m.finish(q)
+	}
+	return q
+}
+
+// end ends a query for a reason.
+func (m *Manager) end(ctx context.Context, id plan.QueryID, why error) error {
+	q := m.stop(id, why)
+	if q == nil {
+		m.d.Store.ReleaseQuery(id)
+		return nil
 	}
 	select {
 	case <-q.done:
@@ -338,13 +368,20 @@ func (m *Manager) bury(id plan.QueryID, attempt int32) {
 // ReleaseOutputs frees the outputs of attempts; one that still runs is
 // stopped.
 func (m *Manager) ReleaseOutputs(_ context.Context, req *pb.ReleaseOutputsRequest) (*pb.ReleaseOutputsResponse, error) {
+	m.hearing.RLock()
+	defer m.hearing.RUnlock()
+	m.mu.Lock()
+	err := m.fence(req.Epoch)
+	m.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range req.Delivered {
+		m.d.Store.Delivered(exchange.TaskFromProto(d.Task), d.Rows)
+	}
 	for _, t := range req.Tasks {
 		id := exchange.TaskFromProto(t)
-		a, err := m.find(id, req.Epoch)
-		switch {
-		case status.Code(err) == codes.FailedPrecondition:
-			return nil, err
-		case err == nil:
+		if a, err := m.find(id, req.Epoch); err == nil {
 			a.cancel(errReleased)
 		}
 		m.d.Store.Release(id)

@@ -115,8 +115,8 @@ func (q *query) changed() {
 	q.news = make(chan struct{})
 }
 
-// watch reports statuses; see Manager.Watch.
-func (q *query) watch(ctx context.Context, emit func(*pb.WatchTasksResponse) error) error {
+// watch reports statuses while current says nothing; see Manager.Watch.
+func (q *query) watch(ctx context.Context, emit func(*pb.WatchTasksResponse) error, current func() error) error {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	seen := map[*attempt]sight{}
@@ -124,6 +124,9 @@ func (q *query) watch(ctx context.Context, emit func(*pb.WatchTasksResponse) err
 		q.mu.Lock()
 		news := q.news
 		q.mu.Unlock()
+		if err := current(); err != nil {
+			return err
+		}
 		if msg := q.report(seen, due); len(msg.Tasks) > 0 {
 			if err := emit(msg); err != nil {
 				return err

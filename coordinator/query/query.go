@@ -50,7 +50,11 @@ type Run struct {
 	// Again counts the attempts that were made because others were lost.
 	Again int
 	// Fault is a planted bug; 0 but in tests.
-	Fault    Fault
+	Fault Fault
+	// Skipped is what is not there of the root's output, of an adopted run.
+	Skipped  Skipped
+	first    int32 // the least number of attempts made from now on
+	splits   int64 // the next split's number
 	gone     map[Place]bool
 	discards []*Task
 	draining map[Place]bool
@@ -92,6 +96,9 @@ type Scan struct {
 	// Listed says that there will be no more.
 	Listed bool
 	Total  int
+	// Handed counts, by payload, the splits that tasks of an adopted run have and
+	// that were not listed again yet.
+	Handed map[string]int
 }
 
 // Waiting is the number of listed splits that no task has.
@@ -114,6 +121,10 @@ type Task struct {
 	Deaths []string
 	// Has are the upstream tasks whose output is here as a whole.
 	Has map[Part]bool
+	// Unknown says that nobody knows which splits it was handed, so that it cannot
+	// be made again; Awaits that it will have all that the listing shows and no
+	// other task has, and is not placed before. Both occur in adopted runs only.
+	Unknown, Awaits bool
 	// Pinned says that an earlier attempt was accepted: somebody may have its rows,
 	// so this one must have the same splits.
 	Pinned bool
@@ -150,7 +161,7 @@ type Task struct {
 
 // NewRun prepares the stages of a plan.
 func NewRun(id plan.QueryID, p *plan.Plan, number int32, partitions int) *Run {
-	r := &Run{Query: id, Plan: p, Number: number, Partitions: partitions, gone: map[Place]bool{}, draining: map[Place]bool{}}
+	r := &Run{Query: id, Plan: p, Number: number, Partitions: partitions, first: number * AttemptsPerRun, gone: map[Place]bool{}, draining: map[Place]bool{}}
 	for _, f := range p.Fragments {
 		s := &Stage{Fragment: f, Filters: map[plan.DynamicID]*connectors.DynamicFilter{}}
 		plan.Walk(f.Root, func(n plan.Node) bool {
@@ -186,7 +197,7 @@ func (r *Run) deepen(id plan.FragmentID, depth int) {
 func (r *Run) AddTask(s *Stage, node string, splits []Split) *Task {
 	t := &Task{
 		ID: plan.TaskID{
-			Stage: plan.StageID{Query: r.Query, Fragment: s.Fragment.ID}, Task: int32(len(s.Tasks)), Attempt: r.Number * AttemptsPerRun,
+			Stage: plan.StageID{Query: r.Query, Fragment: s.Fragment.ID}, Task: int32(len(s.Tasks)), Attempt: r.first,
 		},
 		Node: node, Place: Place{Node: node}, Splits: splits, Since: r.Now, Has: map[Part]bool{},
 		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},

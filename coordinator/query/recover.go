@@ -56,6 +56,17 @@ const (
 	FaultTakenBack           // splits that are given back stay the task's, too
 	FaultUnpinned            // an attempt that follows an accepted one gives splits away
 	FaultGoneNode            // tasks are placed on nodes that are gone
+	FaultAdoptLow            // of a task's attempts the lowest is adopted
+	FaultAdoptTold           // attempts that are only known as sources are forgotten
+	FaultAdoptComplete       // stages are complete before anybody was told
+	FaultAdoptOpen           // stages that somebody was told are complete are not
+	FaultAdoptRelist         // splits that tasks have are dealt again
+	FaultAdoptTwice          // two tasks may have the same split
+	FaultAdoptUnknown        // what was read of a task whose splits nobody knows is kept
+	FaultAdoptLineage        // what was made of outputs that are made again, and may differ, is kept
+	FaultAdoptRoot           // another root delivers the rest of a result
+	FaultAdoptNumber         // another run has the number of the one that could not go on
+	FaultAdoptHas            // a task that was told of an output counts as having it
 	Faults
 )
 
@@ -211,13 +222,18 @@ func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 	if r.Failure != nil || s.Tasks[t.ID.Task] != t {
 		return
 	}
+	if t.Unknown && r.Fault != FaultAdoptUnknown {
+		r.fail(&Failure{Cause: f.Cause, Retryable: true, Unknown: true, Err: qerr.Wrap(qerr.RemoteHostGone, f.Err,
+			"What task %s has read is not known since the coordinator that ran the query was lost", t.ID).WithRetry()})
+		return
+	}
 	n := &Task{
 		ID: t.ID, Unplaced: true, Avoid: t.Place.Node, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths,
 		Pinned:    t.Pinned || t.Committed && r.Fault != FaultUnpinned,
 		Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
 		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
 	}
-	n.ID.Attempt++
+	n.ID.Attempt = max(n.ID.Attempt+1, r.first)
 	if counts {
 		n.Tries++
 	}
@@ -264,7 +280,7 @@ func (r *Run) plant(s *Stage, t, n *Task) {
 			}
 		}
 	case FaultSameAttempt:
-		n.ID.Attempt--
+		n.ID.Attempt = t.ID.Attempt
 	case FaultKeepCommit:
 		n.Committed, n.Status = t.Committed, t.Status
 	}
@@ -285,7 +301,7 @@ func (r *Run) limits(s *Stage, n *Task, f *Failure) *Failure {
 			"Task %s ran on %d workers when they were lost (%s), and may be why: it is not tried on another", n.ID, len(n.Deaths), strings.Join(n.Deaths, ", "))}
 	case n.Tries >= max(r.Recovery.Attempts, 1):
 		return &Failure{Cause: f.Cause, Err: qerr.Wrap(f.Err.Code, f.Err, "Task %s failed %d times, the last time: %s", n.ID, n.Tries, f.Err.Message)}
-	case r.Again >= againBase+againPerTask*tasks, n.ID.Attempt%AttemptsPerRun == 0:
+	case r.Again >= againBase+againPerTask*tasks, n.ID.Attempt/AttemptsPerRun != r.Number:
 		return &Failure{Cause: f.Cause, Err: qerr.Wrap(f.Err.Code, f.Err, "%d tasks of the query were run again, the last one because: %s", r.Again, f.Err.Message)}
 	}
 	return nil

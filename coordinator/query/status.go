@@ -54,6 +54,7 @@ const (
 	CauseCanceled          // somebody asked
 	CauseInternal          // a bug
 	CauseNode              // the worker is shutting down, broken or gone
+	CauseDeposed           // another coordinator leads: this one has no say any more
 )
 
 // Failure is why an attempt failed.
@@ -63,6 +64,9 @@ type Failure struct {
 	Err       *qerr.Error
 	// Lost is the upstream attempt whose output was lost, for CauseLostOutput.
 	Lost plan.TaskID
+	// Unknown says that the run cannot go on as the coordinator that began it
+	// could: what died with that one is missing.
+	Unknown bool
 }
 
 // PartitionEnd counts what an attempt put into one partition.

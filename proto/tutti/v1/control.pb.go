@@ -101,6 +101,7 @@ const (
 	Failure_CAUSE_CANCELED      Failure_Cause = 5
 	Failure_CAUSE_INTERNAL      Failure_Cause = 6
 	Failure_CAUSE_NODE          Failure_Cause = 7 // the worker is shutting down or broken
+	Failure_CAUSE_DEPOSED       Failure_Cause = 8 // the caller's epoch is over: another coordinator leads
 )
 
 // Enum value maps for Failure_Cause.
@@ -114,6 +115,7 @@ var (
 		5: "CAUSE_CANCELED",
 		6: "CAUSE_INTERNAL",
 		7: "CAUSE_NODE",
+		8: "CAUSE_DEPOSED",
 	}
 	Failure_Cause_value = map[string]int32{
 		"CAUSE_UNSPECIFIED":   0,
@@ -124,6 +126,7 @@ var (
 		"CAUSE_CANCELED":      5,
 		"CAUSE_INTERNAL":      6,
 		"CAUSE_NODE":          7,
+		"CAUSE_DEPOSED":       8,
 	}
 )
 
@@ -1184,8 +1187,12 @@ type Source struct {
 	// committed outputs may be fed to operators; others only fetched (rule 2).
 	Committed bool `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
 	// The commit's figures for this consumer's partition: frames and rows.
-	Frames        int64 `protobuf:"varint,4,opt,name=frames,proto3" json:"frames,omitempty"`
-	Rows          int64 `protobuf:"varint,5,opt,name=rows,proto3" json:"rows,omitempty"`
+	Frames int64 `protobuf:"varint,4,opt,name=frames,proto3" json:"frames,omitempty"`
+	Rows   int64 `protobuf:"varint,5,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Of an output that is read where another reader left off: the frames, and
+	// the rows in them, that are not there any more, and not wanted.
+	SkippedFrames int64 `protobuf:"varint,6,opt,name=skipped_frames,json=skippedFrames,proto3" json:"skipped_frames,omitempty"`
+	SkippedRows   int64 `protobuf:"varint,7,opt,name=skipped_rows,json=skippedRows,proto3" json:"skipped_rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1251,6 +1258,20 @@ func (x *Source) GetFrames() int64 {
 func (x *Source) GetRows() int64 {
 	if x != nil {
 		return x.Rows
+	}
+	return 0
+}
+
+func (x *Source) GetSkippedFrames() int64 {
+	if x != nil {
+		return x.SkippedFrames
+	}
+	return 0
+}
+
+func (x *Source) GetSkippedRows() int64 {
+	if x != nil {
+		return x.SkippedRows
 	}
 	return 0
 }
@@ -1325,6 +1346,9 @@ type StartTaskRequest struct {
 	// stream_output says that the output goes to a client as the task runs: what
 	// was sent is dropped, and while the client is slow the task waits.
 	StreamOutput bool `protobuf:"varint,12,opt,name=stream_output,json=streamOutput,proto3" json:"stream_output,omitempty"`
+	// keep_sent says that a streamed output stays until its rows are said to be
+	// delivered, so that another reader can go on where the first one died.
+	KeepSent bool `protobuf:"varint,14,opt,name=keep_sent,json=keepSent,proto3" json:"keep_sent,omitempty"`
 	// catalogs is the generation of catalogs that the query was planned with: the
 	// task sees those, and waits for a while where the worker has not heard of it.
 	Catalogs      uint64 `protobuf:"varint,13,opt,name=catalogs,proto3" json:"catalogs,omitempty"`
@@ -1442,6 +1466,13 @@ func (x *StartTaskRequest) GetTrace() string {
 func (x *StartTaskRequest) GetStreamOutput() bool {
 	if x != nil {
 		return x.StreamOutput
+	}
+	return false
+}
+
+func (x *StartTaskRequest) GetKeepSent() bool {
+	if x != nil {
+		return x.KeepSent
 	}
 	return false
 }
@@ -2631,9 +2662,11 @@ func (*EndQueryResponse) Descriptor() ([]byte, []int) {
 }
 
 type ReleaseOutputsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Tasks         []*TaskId              `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Epoch uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Tasks []*TaskId              `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// delivered lists streamed outputs of which some rows will not be read again.
+	Delivered     []*DeliveredRows `protobuf:"bytes,3,rep,name=delivered,proto3" json:"delivered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2682,6 +2715,66 @@ func (x *ReleaseOutputsRequest) GetTasks() []*TaskId {
 	return nil
 }
 
+func (x *ReleaseOutputsRequest) GetDelivered() []*DeliveredRows {
+	if x != nil {
+		return x.Delivered
+	}
+	return nil
+}
+
+// DeliveredRows says that the first rows of a streamed output may go.
+type DeliveredRows struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Task          *TaskId                `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	Rows          int64                  `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveredRows) Reset() {
+	*x = DeliveredRows{}
+	mi := &file_tutti_v1_control_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveredRows) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveredRows) ProtoMessage() {}
+
+func (x *DeliveredRows) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveredRows.ProtoReflect.Descriptor instead.
+func (*DeliveredRows) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *DeliveredRows) GetTask() *TaskId {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
+func (x *DeliveredRows) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
 type ReleaseOutputsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2690,7 +2783,7 @@ type ReleaseOutputsResponse struct {
 
 func (x *ReleaseOutputsResponse) Reset() {
 	*x = ReleaseOutputsResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[31]
+	mi := &file_tutti_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2702,7 +2795,7 @@ func (x *ReleaseOutputsResponse) String() string {
 func (*ReleaseOutputsResponse) ProtoMessage() {}
 
 func (x *ReleaseOutputsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[31]
+	mi := &file_tutti_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2715,7 +2808,7 @@ func (x *ReleaseOutputsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseOutputsResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseOutputsResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 // Ticket is a Flight ticket for one partition of an attempt's output, from a
@@ -2732,7 +2825,7 @@ type Ticket struct {
 
 func (x *Ticket) Reset() {
 	*x = Ticket{}
-	mi := &file_tutti_v1_control_proto_msgTypes[32]
+	mi := &file_tutti_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2744,7 +2837,7 @@ func (x *Ticket) String() string {
 func (*Ticket) ProtoMessage() {}
 
 func (x *Ticket) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[32]
+	mi := &file_tutti_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2757,7 +2850,7 @@ func (x *Ticket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ticket.ProtoReflect.Descriptor instead.
 func (*Ticket) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{32}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Ticket) GetTask() *TaskId {
@@ -2786,6 +2879,236 @@ func (x *Ticket) GetMac() []byte {
 		return x.Mac
 	}
 	return nil
+}
+
+type AdoptQueryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Query         string                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptQueryRequest) Reset() {
+	*x = AdoptQueryRequest{}
+	mi := &file_tutti_v1_control_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptQueryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptQueryRequest) ProtoMessage() {}
+
+func (x *AdoptQueryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptQueryRequest.ProtoReflect.Descriptor instead.
+func (*AdoptQueryRequest) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *AdoptQueryRequest) GetQuery() string {
+	if x != nil {
+		return x.Query
+	}
+	return ""
+}
+
+func (x *AdoptQueryRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type AdoptQueryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Tasks []*AdoptedTask         `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// next_attempt is above the numbers of all attempts that were ever here.
+	NextAttempt int32 `protobuf:"varint,2,opt,name=next_attempt,json=nextAttempt,proto3" json:"next_attempt,omitempty"`
+	// ended says that the query was ended here, or is about to: what it had is
+	// gone.
+	Ended         bool `protobuf:"varint,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptQueryResponse) Reset() {
+	*x = AdoptQueryResponse{}
+	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptQueryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptQueryResponse) ProtoMessage() {}
+
+func (x *AdoptQueryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptQueryResponse.ProtoReflect.Descriptor instead.
+func (*AdoptQueryResponse) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *AdoptQueryResponse) GetTasks() []*AdoptedTask {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *AdoptQueryResponse) GetNextAttempt() int32 {
+	if x != nil {
+		return x.NextAttempt
+	}
+	return 0
+}
+
+func (x *AdoptQueryResponse) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+// AdoptedTask is an attempt as its worker knows it.
+type AdoptedTask struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// status has all filters, and all that was consumed or lost.
+	Status           *TaskStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	Partition        int32       `protobuf:"varint,2,opt,name=partition,proto3" json:"partition,omitempty"`
+	Partitions       int32       `protobuf:"varint,3,opt,name=partitions,proto3" json:"partitions,omitempty"`
+	OutputPartitions int32       `protobuf:"varint,4,opt,name=output_partitions,json=outputPartitions,proto3" json:"output_partitions,omitempty"`
+	// told is all that the attempt was told, as if by one update: the splits that
+	// it has not given back, and the last word about each source.
+	Told *TaskUpdate `protobuf:"bytes,5,opt,name=told,proto3" json:"told,omitempty"`
+	// filters lists the dynamic filters that it has, or does not wait for.
+	Filters []int32 `protobuf:"varint,6,rep,packed,name=filters,proto3" json:"filters,omitempty"`
+	// released says that its output is gone; dropped_frames and dropped_rows are
+	// what is gone of a streamed one.
+	Released      bool  `protobuf:"varint,7,opt,name=released,proto3" json:"released,omitempty"`
+	DroppedFrames int64 `protobuf:"varint,8,opt,name=dropped_frames,json=droppedFrames,proto3" json:"dropped_frames,omitempty"`
+	DroppedRows   int64 `protobuf:"varint,9,opt,name=dropped_rows,json=droppedRows,proto3" json:"dropped_rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptedTask) Reset() {
+	*x = AdoptedTask{}
+	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptedTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptedTask) ProtoMessage() {}
+
+func (x *AdoptedTask) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptedTask.ProtoReflect.Descriptor instead.
+func (*AdoptedTask) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *AdoptedTask) GetStatus() *TaskStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *AdoptedTask) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *AdoptedTask) GetPartitions() int32 {
+	if x != nil {
+		return x.Partitions
+	}
+	return 0
+}
+
+func (x *AdoptedTask) GetOutputPartitions() int32 {
+	if x != nil {
+		return x.OutputPartitions
+	}
+	return 0
+}
+
+func (x *AdoptedTask) GetTold() *TaskUpdate {
+	if x != nil {
+		return x.Told
+	}
+	return nil
+}
+
+func (x *AdoptedTask) GetFilters() []int32 {
+	if x != nil {
+		return x.Filters
+	}
+	return nil
+}
+
+func (x *AdoptedTask) GetReleased() bool {
+	if x != nil {
+		return x.Released
+	}
+	return false
+}
+
+func (x *AdoptedTask) GetDroppedFrames() int64 {
+	if x != nil {
+		return x.DroppedFrames
+	}
+	return 0
+}
+
+func (x *AdoptedTask) GetDroppedRows() int64 {
+	if x != nil {
+		return x.DroppedRows
+	}
+	return 0
 }
 
 var File_tutti_v1_control_proto protoreflect.FileDescriptor
@@ -2877,16 +3200,18 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\apayload\x18\x03 \x01(\fR\apayload\x12\x1a\n" +
 	"\baffinity\x18\x04 \x01(\tR\baffinity\x12\x14\n" +
 	"\x05bytes\x18\x05 \x01(\x03R\x05bytes\x12\x12\n" +
-	"\x04rows\x18\x06 \x01(\x03R\x04rows\"\x92\x01\n" +
+	"\x04rows\x18\x06 \x01(\x03R\x04rows\"\xdc\x01\n" +
 	"\x06Source\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1c\n" +
 	"\tcommitted\x18\x03 \x01(\bR\tcommitted\x12\x16\n" +
 	"\x06frames\x18\x04 \x01(\x03R\x06frames\x12\x12\n" +
-	"\x04rows\x18\x05 \x01(\x03R\x04rows\"P\n" +
+	"\x04rows\x18\x05 \x01(\x03R\x04rows\x12%\n" +
+	"\x0eskipped_frames\x18\x06 \x01(\x03R\rskippedFrames\x12!\n" +
+	"\fskipped_rows\x18\a \x01(\x03R\vskippedRows\"P\n" +
 	"\x06Inputs\x12*\n" +
 	"\asources\x18\x01 \x03(\v2\x10.tutti.v1.SourceR\asources\x12\x1a\n" +
-	"\bcomplete\x18\x02 \x03(\x05R\bcomplete\"\xc9\x03\n" +
+	"\bcomplete\x18\x02 \x03(\x05R\bcomplete\"\xe6\x03\n" +
 	"\x10StartTaskRequest\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x14\n" +
@@ -2902,7 +3227,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x06update\x18\n" +
 	" \x01(\v2\x14.tutti.v1.TaskUpdateR\x06update\x12\x14\n" +
 	"\x05trace\x18\v \x01(\tR\x05trace\x12#\n" +
-	"\rstream_output\x18\f \x01(\bR\fstreamOutput\x12\x1a\n" +
+	"\rstream_output\x18\f \x01(\bR\fstreamOutput\x12\x1b\n" +
+	"\tkeep_sent\x18\x0e \x01(\bR\bkeepSent\x12\x1a\n" +
 	"\bcatalogs\x18\r \x01(\x04R\bcatalogs\"A\n" +
 	"\x11StartTaskResponse\x12,\n" +
 	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\"\xab\x02\n" +
@@ -2977,7 +3303,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\fPartitionEnd\x12\x16\n" +
 	"\x06frames\x18\x01 \x01(\x03R\x06frames\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x14\n" +
-	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\"\xde\x03\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\"\xf1\x03\n" +
 	"\aFailure\x12-\n" +
 	"\x05cause\x18\x01 \x01(\x0e2\x17.tutti.v1.Failure.CauseR\x05cause\x12\x1c\n" +
 	"\tretryable\x18\x02 \x01(\bR\tretryable\x122\n" +
@@ -2989,7 +3315,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x04line\x18\b \x01(\x05R\x04line\x12\x16\n" +
 	"\x06column\x18\t \x01(\x05R\x06column\x12$\n" +
 	"\x04lost\x18\n" +
-	" \x01(\v2\x10.tutti.v1.TaskIdR\x04lost\"\xa9\x01\n" +
+	" \x01(\v2\x10.tutti.v1.TaskIdR\x04lost\"\xbc\x01\n" +
 	"\x05Cause\x12\x15\n" +
 	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -3000,7 +3326,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x0eCAUSE_CANCELED\x10\x05\x12\x12\n" +
 	"\x0eCAUSE_INTERNAL\x10\x06\x12\x0e\n" +
 	"\n" +
-	"CAUSE_NODE\x10\a\"\xac\x03\n" +
+	"CAUSE_NODE\x10\a\x12\x11\n" +
+	"\rCAUSE_DEPOSED\x10\b\"\xac\x03\n" +
 	"\rOperatorStats\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\x05R\x04node\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x17\n" +
@@ -3021,17 +3348,40 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x0fEndQueryRequest\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\x12\n" +
-	"\x10EndQueryResponse\"U\n" +
+	"\x10EndQueryResponse\"\x8c\x01\n" +
 	"\x15ReleaseOutputsRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12&\n" +
-	"\x05tasks\x18\x02 \x03(\v2\x10.tutti.v1.TaskIdR\x05tasks\"\x18\n" +
+	"\x05tasks\x18\x02 \x03(\v2\x10.tutti.v1.TaskIdR\x05tasks\x125\n" +
+	"\tdelivered\x18\x03 \x03(\v2\x17.tutti.v1.DeliveredRowsR\tdelivered\"I\n" +
+	"\rDeliveredRows\x12$\n" +
+	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x03R\x04rows\"\x18\n" +
 	"\x16ReleaseOutputsResponse\"}\n" +
 	"\x06Ticket\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1d\n" +
 	"\n" +
 	"from_frame\x18\x03 \x01(\x03R\tfromFrame\x12\x10\n" +
-	"\x03mac\x18\x04 \x01(\fR\x03mac*\xd1\x01\n" +
+	"\x03mac\x18\x04 \x01(\fR\x03mac\"?\n" +
+	"\x11AdoptQueryRequest\x12\x14\n" +
+	"\x05query\x18\x01 \x01(\tR\x05query\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"z\n" +
+	"\x12AdoptQueryResponse\x12+\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x05tasks\x12!\n" +
+	"\fnext_attempt\x18\x02 \x01(\x05R\vnextAttempt\x12\x14\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\"\xd0\x02\n" +
+	"\vAdoptedTask\x12,\n" +
+	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\x12\x1c\n" +
+	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1e\n" +
+	"\n" +
+	"partitions\x18\x03 \x01(\x05R\n" +
+	"partitions\x12+\n" +
+	"\x11output_partitions\x18\x04 \x01(\x05R\x10outputPartitions\x12(\n" +
+	"\x04told\x18\x05 \x01(\v2\x14.tutti.v1.TaskUpdateR\x04told\x12\x18\n" +
+	"\afilters\x18\x06 \x03(\x05R\afilters\x12\x1a\n" +
+	"\breleased\x18\a \x01(\bR\breleased\x12%\n" +
+	"\x0edropped_frames\x18\b \x01(\x03R\rdroppedFrames\x12!\n" +
+	"\fdropped_rows\x18\t \x01(\x03R\vdroppedRows*\xd1\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PLANNED\x10\x01\x12\x16\n" +
@@ -3042,7 +3392,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x12TASK_STATE_ABORTED\x10\x06\x12\x15\n" +
 	"\x11TASK_STATE_FAILED\x10\a2D\n" +
 	"\aCluster\x129\n" +
-	"\x04Join\x12\x15.tutti.v1.JoinRequest\x1a\x16.tutti.v1.JoinResponse(\x010\x012\xfa\x02\n" +
+	"\x04Join\x12\x15.tutti.v1.JoinRequest\x1a\x16.tutti.v1.JoinResponse(\x010\x012\xc3\x03\n" +
 	"\x06Worker\x12D\n" +
 	"\tStartTask\x12\x1a.tutti.v1.StartTaskRequest\x1a\x1b.tutti.v1.StartTaskResponse\x12G\n" +
 	"\n" +
@@ -3050,7 +3400,9 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"WatchTasks\x12\x1b.tutti.v1.WatchTasksRequest\x1a\x1c.tutti.v1.WatchTasksResponse0\x01\x12A\n" +
 	"\bEndQuery\x12\x19.tutti.v1.EndQueryRequest\x1a\x1a.tutti.v1.EndQueryResponse\x12S\n" +
-	"\x0eReleaseOutputs\x12\x1f.tutti.v1.ReleaseOutputsRequest\x1a .tutti.v1.ReleaseOutputsResponseB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
+	"\x0eReleaseOutputs\x12\x1f.tutti.v1.ReleaseOutputsRequest\x1a .tutti.v1.ReleaseOutputsResponse\x12G\n" +
+	"\n" +
+	"AdoptQuery\x12\x1b.tutti.v1.AdoptQueryRequest\x1a\x1c.tutti.v1.AdoptQueryResponseB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
 
 var (
 	file_tutti_v1_control_proto_rawDescOnce sync.Once
@@ -3065,7 +3417,7 @@ func file_tutti_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_tutti_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_tutti_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                 // 0: tutti.v1.TaskState
 	(Failure_Cause)(0),             // 1: tutti.v1.Failure.Cause
@@ -3100,9 +3452,13 @@ var file_tutti_v1_control_proto_goTypes = []any{
 	(*EndQueryRequest)(nil),        // 30: tutti.v1.EndQueryRequest
 	(*EndQueryResponse)(nil),       // 31: tutti.v1.EndQueryResponse
 	(*ReleaseOutputsRequest)(nil),  // 32: tutti.v1.ReleaseOutputsRequest
-	(*ReleaseOutputsResponse)(nil), // 33: tutti.v1.ReleaseOutputsResponse
-	(*Ticket)(nil),                 // 34: tutti.v1.Ticket
-	(*Datum)(nil),                  // 35: tutti.v1.Datum
+	(*DeliveredRows)(nil),          // 33: tutti.v1.DeliveredRows
+	(*ReleaseOutputsResponse)(nil), // 34: tutti.v1.ReleaseOutputsResponse
+	(*Ticket)(nil),                 // 35: tutti.v1.Ticket
+	(*AdoptQueryRequest)(nil),      // 36: tutti.v1.AdoptQueryRequest
+	(*AdoptQueryResponse)(nil),     // 37: tutti.v1.AdoptQueryResponse
+	(*AdoptedTask)(nil),            // 38: tutti.v1.AdoptedTask
+	(*Datum)(nil),                  // 39: tutti.v1.Datum
 }
 var file_tutti_v1_control_proto_depIdxs = []int32{
 	4,  // 0: tutti.v1.JoinRequest.hello:type_name -> tutti.v1.Hello
@@ -3122,9 +3478,9 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	15, // 14: tutti.v1.TaskUpdate.inputs:type_name -> tutti.v1.Inputs
 	20, // 15: tutti.v1.TaskUpdate.filters:type_name -> tutti.v1.DynamicFilter
 	19, // 16: tutti.v1.TaskUpdate.take_back:type_name -> tutti.v1.TakeBack
-	35, // 17: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
-	35, // 18: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
-	35, // 19: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
+	39, // 17: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
+	39, // 18: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
+	39, // 19: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
 	2,  // 20: tutti.v1.UpdateTaskRequest.task:type_name -> tutti.v1.TaskId
 	18, // 21: tutti.v1.UpdateTaskRequest.update:type_name -> tutti.v1.TaskUpdate
 	25, // 22: tutti.v1.UpdateTaskResponse.status:type_name -> tutti.v1.TaskStatus
@@ -3141,24 +3497,31 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	1,  // 33: tutti.v1.Failure.cause:type_name -> tutti.v1.Failure.Cause
 	2,  // 34: tutti.v1.Failure.lost:type_name -> tutti.v1.TaskId
 	2,  // 35: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
-	2,  // 36: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
-	3,  // 37: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
-	16, // 38: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
-	21, // 39: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
-	23, // 40: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
-	30, // 41: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
-	32, // 42: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
-	6,  // 43: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
-	17, // 44: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
-	22, // 45: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
-	24, // 46: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
-	31, // 47: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
-	33, // 48: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
-	43, // [43:49] is the sub-list for method output_type
-	37, // [37:43] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	33, // 36: tutti.v1.ReleaseOutputsRequest.delivered:type_name -> tutti.v1.DeliveredRows
+	2,  // 37: tutti.v1.DeliveredRows.task:type_name -> tutti.v1.TaskId
+	2,  // 38: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
+	38, // 39: tutti.v1.AdoptQueryResponse.tasks:type_name -> tutti.v1.AdoptedTask
+	25, // 40: tutti.v1.AdoptedTask.status:type_name -> tutti.v1.TaskStatus
+	18, // 41: tutti.v1.AdoptedTask.told:type_name -> tutti.v1.TaskUpdate
+	3,  // 42: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
+	16, // 43: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
+	21, // 44: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
+	23, // 45: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
+	30, // 46: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
+	32, // 47: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
+	36, // 48: tutti.v1.Worker.AdoptQuery:input_type -> tutti.v1.AdoptQueryRequest
+	6,  // 49: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
+	17, // 50: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
+	22, // 51: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
+	24, // 52: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
+	31, // 53: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
+	34, // 54: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
+	37, // 55: tutti.v1.Worker.AdoptQuery:output_type -> tutti.v1.AdoptQueryResponse
+	49, // [49:56] is the sub-list for method output_type
+	42, // [42:49] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_control_proto_init() }
@@ -3183,7 +3546,7 @@ func file_tutti_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tutti_v1_control_proto_rawDesc), len(file_tutti_v1_control_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   33,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

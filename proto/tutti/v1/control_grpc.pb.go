@@ -136,6 +136,7 @@ const (
 	Worker_WatchTasks_FullMethodName     = "/tutti.v1.Worker/WatchTasks"
 	Worker_EndQuery_FullMethodName       = "/tutti.v1.Worker/EndQuery"
 	Worker_ReleaseOutputs_FullMethodName = "/tutti.v1.Worker/ReleaseOutputs"
+	Worker_AdoptQuery_FullMethodName     = "/tutti.v1.Worker/AdoptQuery"
 )
 
 // WorkerClient is the client API for Worker service.
@@ -159,6 +160,10 @@ type WorkerClient interface {
 	// ReleaseOutputs frees retained outputs that nobody will read again (rule 4),
 	// and stops attempts that count no more.
 	ReleaseOutputs(ctx context.Context, in *ReleaseOutputsRequest, opts ...grpc.CallOption) (*ReleaseOutputsResponse, error)
+	// AdoptQuery says what a query has on this worker, attempts with all that they
+	// were told, to a coordinator that goes on where another one died. From then
+	// on the words of older epochs are refused, and none is half heard.
+	AdoptQuery(ctx context.Context, in *AdoptQueryRequest, opts ...grpc.CallOption) (*AdoptQueryResponse, error)
 }
 
 type workerClient struct {
@@ -228,6 +233,16 @@ func (c *workerClient) ReleaseOutputs(ctx context.Context, in *ReleaseOutputsReq
 	return out, nil
 }
 
+func (c *workerClient) AdoptQuery(ctx context.Context, in *AdoptQueryRequest, opts ...grpc.CallOption) (*AdoptQueryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdoptQueryResponse)
+	err := c.cc.Invoke(ctx, Worker_AdoptQuery_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WorkerServer is the server API for Worker service.
 // All implementations must embed UnimplementedWorkerServer
 // for forward compatibility.
@@ -249,6 +264,10 @@ type WorkerServer interface {
 	// ReleaseOutputs frees retained outputs that nobody will read again (rule 4),
 	// and stops attempts that count no more.
 	ReleaseOutputs(context.Context, *ReleaseOutputsRequest) (*ReleaseOutputsResponse, error)
+	// AdoptQuery says what a query has on this worker, attempts with all that they
+	// were told, to a coordinator that goes on where another one died. From then
+	// on the words of older epochs are refused, and none is half heard.
+	AdoptQuery(context.Context, *AdoptQueryRequest) (*AdoptQueryResponse, error)
 	mustEmbedUnimplementedWorkerServer()
 }
 
@@ -273,6 +292,9 @@ func (UnimplementedWorkerServer) EndQuery(context.Context, *EndQueryRequest) (*E
 }
 func (UnimplementedWorkerServer) ReleaseOutputs(context.Context, *ReleaseOutputsRequest) (*ReleaseOutputsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReleaseOutputs not implemented")
+}
+func (UnimplementedWorkerServer) AdoptQuery(context.Context, *AdoptQueryRequest) (*AdoptQueryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AdoptQuery not implemented")
 }
 func (UnimplementedWorkerServer) mustEmbedUnimplementedWorkerServer() {}
 func (UnimplementedWorkerServer) testEmbeddedByValue()                {}
@@ -378,6 +400,24 @@ func _Worker_ReleaseOutputs_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Worker_AdoptQuery_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptQueryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServer).AdoptQuery(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Worker_AdoptQuery_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServer).AdoptQuery(ctx, req.(*AdoptQueryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Worker_ServiceDesc is the grpc.ServiceDesc for Worker service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -400,6 +440,10 @@ var Worker_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReleaseOutputs",
 			Handler:    _Worker_ReleaseOutputs_Handler,
+		},
+		{
+			MethodName: "AdoptQuery",
+			Handler:    _Worker_AdoptQuery_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
