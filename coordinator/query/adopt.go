@@ -1,0 +1,632 @@
+package query
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tuttidb/tutti/connectors"
+	"github.com/tuttidb/tutti/internal/qerr"
+	"github.com/tuttidb/tutti/planner/plan"
+)
+
+// A run whose coordinator died goes on in another one. What was known of it is
+// gone but for the plan; what workers know is still there: each attempt, with
+// all that it was told. Adopt builds a Run from these that is as good as the
+// one that was lost, or says why there is none.
+//
+// The rules:
+//
+//  1. Of a task's attempts the highest counts, be it only known by name, as a
+//     source that somebody was told of. Numbers of new attempts are above all.
+//  2. An attempt that is where a worker lives goes on, or is judged by its end.
+//     One that is not is lost, as when its worker is.
+//  3. A stage is complete if its tasks are known by its kind, or if somebody was
+//     told so.
+//  4. What tasks were handed is theirs; what the new listing has beside it waits
+//     for tasks, unless the stage is complete. What they were handed and the new
+//     listing does not have means that the query cannot go on (Run.List).
+//  5. What a lost task was handed nobody knows. While no attempt was told that it
+//     is committed this does not matter: it becomes an empty one, and its splits
+//     are listed as nobody's. Nor does it if nobody needs it any more. Else the
+//     query cannot go on.
+//  6. Where outputs may differ when they are made again, nothing may be lost that
+//     anything was made of.
+//  7. The root's rows stay in their order: once some are the client's, only the
+//     attempt that they came from can go on, and only with the rows after them.
+
+// Inventory is what a query has at a place.
+type Inventory struct {
+	Place    Place
+	Attempts []Attempt
+	// Next is above the numbers of all attempts that were ever there.
+	Next int32
+	// Ended says that the query was ended there, so that what it had is gone.
+	Ended bool
+}
+
+// Attempt is an attempt as its worker knows it.
+type Attempt struct {
+	Partition, Partitions, Outputs int
+	// Update is the number of the last update that it has.
+	Update int64
+	// Splits are those it has not given back, NoMore the scans that get no more.
+	Splits []Split
+	NoMore []plan.NodeID
+	// Told are the sources it knows of, with whether as committed; Complete the
+	// upstream stages that it knows to be so; Filters those that it has, or does
+	// not wait for.
+	Told     map[plan.TaskID]bool
+	Complete []plan.FragmentID
+	Filters  []plan.DynamicID
+	// Status has all filters, and all that was consumed or lost.
+	Status Status
+	// Released says that its output is gone. Of a streamed one the first frames
+	// are, with so many rows.
+	Released                   bool
+	DroppedFrames, DroppedRows int64
+}
+
+// Skipped is how much of the beginning of the root's output is not there.
+type Skipped struct{ Frames, Rows int64 }
+
+// Adoption says how a run is adopted.
+type Adoption struct {
+	Query plan.QueryID
+	Plan  *plan.Plan
+	// Rows is how many rows of the result the client has.
+	Rows int64
+	// Partitions is the number of tasks of stages spread by partition, where no
+	// attempt tells.
+	Partitions int
+	Recovery   Recovery
+	// Fault is a planted bug; 0 but in tests.
+	Fault Fault
+}
+
+// NotAdoptable says why a run cannot go on, and which number another run of the
+// query has.
+type NotAdoptable struct {
+	Reason string
+	Number int32
+}
+
+// Error is the reason.
+func (e *NotAdoptable) Error() string { return "the run cannot be taken over: " + e.Reason }
+
+// leap is how far the numbers of new attempts are above those that are known:
+// a worker that is out of reach may have some that are not.
+const leap = 8
+
+// Adopt returns the run that the places have parts of.
+func Adopt(a Adoption, places []Inventory) (*Run, *NotAdoptable) {
+	b := &adopter{a: a, places: places, tasks: map[Part]*found{}}
+	reason := b.adopt()
+	if reason != "" {
+		return nil, &NotAdoptable{Reason: reason, Number: b.next()}
+	}
+	return b.run, nil
+}
+
+// adopter builds a run.
+type adopter struct {
+	a      Adoption
+	places []Inventory
+	run    *Run
+	number int32
+	tasks  map[Part]*found
+	// complete are the stages that an attempt that counts knows to be so.
+	complete map[plan.FragmentID]bool
+	// committed are the tasks that an attempt that counts was told are.
+	committed map[Part]bool
+}
+
+// found is what is known of a task.
+type found struct {
+	part Part
+	// last is the highest number of an attempt, lowest the lowest that is known.
+	last, lowest int32
+	// at and attempt are the highest one that is somewhere; nil: none is.
+	at      Place
+	attempt *Attempt
+	rest    []located // the others
+}
+
+// located is an attempt that is somewhere.
+type located struct {
+	at Place
+	id plan.TaskID
+}
+
+// lost reports whether the attempt that counts is nowhere.
+func (f *found) lost() bool { return f.attempt == nil || f.attempt.Status.Task.Attempt < f.last }
+
+// next is the number of another run, above all that any worker knows.
+func (b *adopter) next() int32 {
+	if b.a.Fault == FaultAdoptNumber {
+		return b.number
+	}
+	n := int32(0)
+	for _, inv := range b.places {
+		n = max(n, (inv.Next+AttemptsPerRun-1)/AttemptsPerRun)
+		for _, at := range inv.Attempts {
+			n = max(n, at.Status.Task.Attempt/AttemptsPerRun+1)
+		}
+	}
+	return n
+}
+
+// adopt returns why it cannot be done; "": it is.
+func (b *adopter) adopt() string {
+	if b.next() == 0 {
+		return "no worker has anything of it"
+	}
+	b.number = b.next() - 1
+	for _, step := range []func() string{b.find, b.tell, b.build, b.judge, b.lineage} {
+		if reason := step(); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// find sorts the attempts by task.
+func (b *adopter) find() string {
+	stages := len(b.a.Plan.Fragments)
+	for _, inv := range b.places {
+		if inv.Ended && inv.Next > b.number*AttemptsPerRun {
+			return fmt.Sprintf("it was ended on worker %s", inv.Place.Node)
+		}
+		for i := range inv.Attempts {
+			at := &inv.Attempts[i]
+			id := at.Status.Task
+			if id.Stage.Query != b.a.Query || id.Stage.Fragment < 0 || int(id.Stage.Fragment) >= stages || id.Task < 0 || id.Task >= maxTasks {
+				return fmt.Sprintf("worker %s has a task %s, which the plan does not", inv.Place.Node, id)
+			}
+			if id.Attempt/AttemptsPerRun == b.number {
+				b.task(id).take(inv.Place, at, b.a.Fault)
+			}
+		}
+	}
+	for _, inv := range b.places {
+		for i := range inv.Attempts {
+			if inv.Attempts[i].Status.Task.Attempt/AttemptsPerRun != b.number {
+				continue
+			}
+			for id := range inv.Attempts[i].Told {
+				if id.Stage.Fragment < 0 || int(id.Stage.Fragment) >= stages || id.Task < 0 || id.Task >= maxTasks {
+					return fmt.Sprintf("worker %s knows a task %s, which the plan does not", inv.Place.Node, id)
+				}
+				if b.a.Fault != FaultAdoptTold {
+					b.task(id)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// maxTasks bounds the tasks of a stage.
+const maxTasks = 1 << 20
+
+// task notes that there is, or was, an attempt.
+func (b *adopter) task(id plan.TaskID) *found {
+	f := b.tasks[PartOf(id)]
+	if f == nil {
+		f = &found{part: PartOf(id), last: id.Attempt, lowest: id.Attempt}
+		b.tasks[f.part] = f
+	}
+	f.last, f.lowest = max(f.last, id.Attempt), min(f.lowest, id.Attempt)
+	return f
+}
+
+// take notes where an attempt is.
+func (f *found) take(at Place, a *Attempt, fault Fault) {
+	switch {
+	case f.attempt == nil:
+	case (a.Status.Task.Attempt > f.attempt.Status.Task.Attempt) == (fault != FaultAdoptLow):
+		f.rest = append(f.rest, located{f.at, f.attempt.Status.Task})
+	default:
+		f.rest = append(f.rest, located{at, a.Status.Task})
+		return
+	}
+	f.at, f.attempt = at, a
+	if fault == FaultAdoptLow {
+		f.last = a.Status.Task.Attempt
+	}
+}
+
+// counting calls f for each attempt that counts and is somewhere.
+func (b *adopter) counting(f func(*found, *Attempt)) {
+	for _, x := range b.sorted() {
+		if !x.lost() {
+			f(x, x.attempt)
+		}
+	}
+}
+
+// sorted returns the tasks in an order that does not change.
+func (b *adopter) sorted() []*found {
+	return slices.SortedFunc(maps.Values(b.tasks), func(x, y *found) int {
+		return cmp.Or(cmp.Compare(x.part.Fragment, y.part.Fragment), cmp.Compare(x.part.Task, y.part.Task))
+	})
+}
+
+// tell collects what attempts that count were told of others.
+func (b *adopter) tell() string {
+	b.complete, b.committed = map[plan.FragmentID]bool{}, map[Part]bool{}
+	b.counting(func(_ *found, a *Attempt) {
+		for _, id := range a.Complete {
+			b.complete[id] = true
+		}
+		for id, committed := range a.Told {
+			if committed {
+				b.committed[PartOf(id)] = true
+			}
+		}
+	})
+	return ""
+}
+
+// build makes the run with its stages' tasks.
+func (b *adopter) build() string {
+	partitions, reason := b.partitions()
+	if reason != "" {
+		return reason
+	}
+	r := NewRun(b.a.Query, b.a.Plan, b.number, partitions)
+	r.Recovery, r.Fault, r.Given = b.a.Recovery, b.a.Fault, b.a.Rows > 0
+	b.run = r
+	known := b.number * AttemptsPerRun
+	for _, f := range b.tasks {
+		known = max(known, f.last)
+	}
+	r.first = known + leap
+	if r.first/AttemptsPerRun != b.number {
+		return "its tasks were tried too often"
+	}
+	for _, s := range r.Stages {
+		if reason := b.stage(s); reason != "" {
+			return reason
+		}
+	}
+	b.others()
+	return b.root()
+}
+
+// partitions is the number of tasks of stages spread by partition: what all
+// that say so agree on.
+func (b *adopter) partitions() (n int, reason string) {
+	b.counting(func(f *found, a *Attempt) {
+		fragment := b.a.Plan.Fragments[f.part.Fragment]
+		says := 0
+		switch {
+		case fragment.Spread == plan.ByPartition:
+			says = a.Partitions
+		case fragment.Output.Kind == plan.Hash || fragment.Output.Kind == plan.RoundRobin:
+			says = a.Outputs
+		default:
+			return
+		}
+		if n == 0 {
+			n = says
+		}
+		if n != says {
+			reason = fmt.Sprintf("task %s has %d partitions, others %d", a.Status.Task, says, n)
+		}
+	})
+	if n == 0 {
+		n = b.a.Partitions
+	}
+	return n, reason
+}
+
+// stage gives a stage its tasks.
+func (b *adopter) stage(s *Stage) string {
+	n := 0
+	for part := range b.tasks {
+		if part.Fragment == s.Fragment.ID {
+			n = max(n, int(part.Task)+1)
+		}
+	}
+	if n == 0 {
+		return "" // it has not begun, as far as anybody knows
+	}
+	fixed := s.Fragment.Spread != plan.BySplits
+	if fixed {
+		want := 1
+		if s.Fragment.Spread == plan.ByPartition {
+			want = b.run.Partitions
+		}
+		if n > want {
+			return fmt.Sprintf("stage %d has %d tasks, not %d", s.Fragment.ID, n, want)
+		}
+		n = want
+	}
+	s.Complete = fixed || b.complete[s.Fragment.ID]
+	switch b.a.Fault {
+	case FaultAdoptComplete:
+		s.Complete = true
+	case FaultAdoptOpen:
+		s.Complete = fixed
+	}
+	for _, scan := range s.Scans {
+		scan.Handed = map[string]int{}
+	}
+	for i := range n {
+		f := b.tasks[Part{s.Fragment.ID, int32(i)}]
+		if f == nil {
+			f = &found{part: Part{s.Fragment.ID, int32(i)}, last: b.number * AttemptsPerRun}
+		}
+		if f.lost() {
+			b.missing(s, f, n)
+		} else {
+			b.present(s, f)
+		}
+	}
+	return b.hand(s)
+}
+
+// present adds an attempt that goes on, or has ended, where it is.
+func (b *adopter) present(s *Stage, f *found) {
+	a := f.attempt
+	t := b.run.AddTask(s, f.at.Node, slices.Clone(a.Splits))
+	t.ID, t.Place = a.Status.Task, f.at
+	t.Partition, t.Partitions, t.Update, t.Released = a.Partition, a.Partitions, a.Update, a.Released
+	t.Open = s.Fragment.Spread == plan.BySplits && len(a.NoMore) == 0 && !a.Status.State.Done()
+	// It may follow one that was accepted. Those that do get no more splits.
+	t.Pinned = t.ID.Attempt > b.number*AttemptsPerRun && !t.Open
+	maps.Copy(t.Told, a.Told)
+	for _, id := range a.Complete {
+		t.ToldComplete[id] = true
+	}
+	for _, id := range a.Filters {
+		t.ToldFilters[id] = true
+	}
+	if b.a.Fault == FaultAdoptHas {
+		for id, committed := range a.Told {
+			t.Has[PartOf(id)] = committed
+		}
+	}
+}
+
+// missing adds a task that has to be made again, if anybody needs it. n is how
+// many tasks its stage has.
+func (b *adopter) missing(s *Stage, f *found, n int) {
+	t := b.run.AddTask(s, "", nil)
+	t.ID.Attempt = max(f.last, b.number*AttemptsPerRun)
+	t.Partition, t.Partitions = int(f.part.Task), n
+	if s.Fragment.Spread == plan.BySplits {
+		t.Partitions = 0
+	}
+	t.Unknown = len(s.Scans) > 0
+	if b.committed[f.part] {
+		t.Committed, t.Released = true, true
+		t.Status.State = Finished
+		return
+	}
+	t.Status.State = Aborted
+}
+
+// others lists the attempts that do not count.
+func (b *adopter) others() {
+	note := func(at Place, id plan.TaskID) {
+		b.run.discards = append(b.run.discards, &Task{ID: id, Node: at.Node, Place: at})
+	}
+	for _, f := range b.sorted() {
+		for _, x := range f.rest {
+			note(x.at, x.id)
+		}
+		if f.attempt != nil && f.lost() {
+			note(f.at, f.attempt.Status.Task)
+		}
+	}
+	for _, inv := range b.places {
+		for _, a := range inv.Attempts {
+			if a.Status.Task.Attempt/AttemptsPerRun != b.number {
+				note(inv.Place, a.Status.Task)
+			}
+		}
+	}
+}
+
+// hand notes what a stage's tasks were handed: nothing twice.
+func (b *adopter) hand(s *Stage) string {
+	owner := map[int64]plan.TaskID{}
+	for _, t := range s.Tasks {
+		for _, sp := range t.Splits {
+			if other, twice := owner[sp.ID]; twice && b.a.Fault != FaultAdoptTwice {
+				return fmt.Sprintf("tasks %s and %s have the same split", other, t.ID)
+			}
+			owner[sp.ID] = t.ID
+			b.run.splits = max(b.run.splits, sp.ID+1)
+			scan := s.scan(sp.Scan)
+			if scan == nil {
+				return fmt.Sprintf("task %s has a split of a scan that is not its own", t.ID)
+			}
+			if b.a.Fault != FaultAdoptRelist {
+				scan.Handed[string(sp.Payload)]++
+			}
+			scan.Total++
+		}
+	}
+	return ""
+}
+
+// root looks whether the result can go on where the client is.
+func (b *adopter) root() string {
+	tasks := b.run.Stages[0].Tasks
+	if b.a.Rows == 0 || b.a.Fault == FaultAdoptRoot {
+		b.run.Given = false
+	}
+	if len(tasks) == 1 && !b.lostRoot() {
+		a := b.tasks[Part{}].attempt
+		b.run.Skipped = Skipped{a.DroppedFrames, a.DroppedRows}
+		if a.DroppedRows > b.a.Rows {
+			return fmt.Sprintf("%d rows of the result are gone, of which the client has %d", a.DroppedRows, b.a.Rows)
+		}
+		return ""
+	}
+	if b.a.Rows > 0 && b.a.Fault != FaultAdoptRoot {
+		return "the task that delivers the result is lost"
+	}
+	return ""
+}
+
+func (b *adopter) lostRoot() bool {
+	f := b.tasks[Part{}]
+	return f == nil || f.lost()
+}
+
+// judge lets each attempt that is somewhere report, sources first, and then has
+// what is lost made again. What cannot be is a reason.
+func (b *adopter) judge() string {
+	r := b.run
+	stages := slices.Clone(r.Stages)
+	slices.SortStableFunc(stages, func(x, y *Stage) int { return cmp.Compare(y.Depth, x.Depth) })
+	for _, s := range stages {
+		for _, t := range slices.Clone(s.Tasks) {
+			if f := b.tasks[PartOf(t.ID)]; f != nil && !f.lost() && r.Task(t.ID) == t {
+				r.Report(f.attempt.Status)
+			}
+		}
+	}
+	f := &Failure{Cause: CauseNode, Retryable: true, Err: qerr.New(qerr.RemoteHostGone, "a worker was lost together with the coordinator").WithRetry()}
+	for _, s := range stages {
+		for _, t := range slices.Clone(s.Tasks) {
+			if t.Status.State == Aborted && t.Place == (Place{}) && !t.Unplaced && s.Tasks[t.ID.Task] == t {
+				r.revive(s, t, f)
+			}
+		}
+	}
+	r.repair(f)
+	for _, s := range stages {
+		for _, scan := range s.Scans {
+			// Nothing can be added to a complete stage: what is listed now is of no use.
+			scan.Listed = s.Complete && s.awaiting() == nil && b.a.Fault != FaultAdoptOpen
+		}
+	}
+	if r.Failure != nil && r.Failure.Unknown {
+		return r.Failure.Err.Message
+	}
+	return "" // any other failure is the query's own
+}
+
+// lineage looks, where a rerun may give other rows, whether anything is lost,
+// or was made again, that others were made of.
+func (b *adopter) lineage() string {
+	if b.a.Fault == FaultAdoptLineage {
+		return ""
+	}
+	used, dirty := false, ""
+	for part := range b.committed {
+		used = used || b.a.Plan.Fragments[part.Fragment].Indeterminate
+	}
+	filters := b.indeterminateFilters()
+	b.counting(func(_ *found, a *Attempt) {
+		used = used || slices.ContainsFunc(a.Filters, func(id plan.DynamicID) bool { return filters[id] })
+	})
+	for _, s := range b.run.Stages {
+		if !s.Fragment.Indeterminate {
+			continue
+		}
+		for _, t := range s.Tasks {
+			f := b.tasks[PartOf(t.ID)]
+			if f == nil || f.lost() || f.last != f.lowest || f.last > b.number*AttemptsPerRun || b.run.Task(f.attempt.Status.Task) == nil {
+				dirty = t.ID.String()
+			}
+		}
+	}
+	if used && dirty != "" {
+		return fmt.Sprintf("the output of task %s may have other rows when it is made again", dirty)
+	}
+	return ""
+}
+
+// indeterminateFilters are the dynamic filters that are built from rows that
+// may be others when they are made again.
+func (b *adopter) indeterminateFilters() map[plan.DynamicID]bool {
+	ids := map[plan.DynamicID]bool{}
+	for _, f := range b.a.Plan.Fragments {
+		plan.Walk(f.Root, func(n plan.Node) bool {
+			if j, ok := n.(*plan.Join); ok && f.Indeterminate {
+				for _, d := range j.Dynamic {
+					ids[d.Filter] = true
+				}
+			}
+			return true
+		})
+	}
+	return ids
+}
+
+// revive makes a lost task of an adopted run again, of which nobody was told
+// that it was committed. If nobody knows what it was handed, the new attempt has
+// nothing, or, where no other task may be added, all that no other one has.
+func (r *Run) revive(s *Stage, t *Task, f *Failure) {
+	unknown := t.Unknown
+	t.Unknown = false
+	r.again(t, f, false, false)
+	n := s.Tasks[t.ID.Task]
+	n.Pinned = true
+	n.Awaits = unknown && s.Complete && s.awaiting() == nil
+}
+
+// awaiting returns the stage's task that waits for the listing; nil: none does.
+func (s *Stage) awaiting() *Task {
+	for _, t := range s.Tasks {
+		if t.Awaits {
+			return t
+		}
+	}
+	return nil
+}
+
+// List takes the next splits of a scan's listing; last says that there are no
+// more. Those that tasks of an adopted run have are theirs already.
+func (r *Run) List(s *Stage, scan *Scan, listed []connectors.Split, last bool) {
+	for _, sp := range listed {
+		if len(scan.Handed) > 0 && scan.Handed[string(sp.Payload)] > 0 {
+			scan.Handed[string(sp.Payload)]--
+			continue
+		}
+		split := Split{ID: r.splits, Scan: scan.Node, Split: sp}
+		if t := s.awaiting(); t != nil {
+			t.Splits = append(t.Splits, split)
+		} else if !s.Complete {
+			scan.Pending = append(scan.Pending, split)
+		} else {
+			continue // it was not there when all were dealt
+		}
+		r.splits++
+		scan.Total++
+	}
+	if scan.Listed = last; last {
+		r.listed(s, scan)
+	}
+}
+
+// listed ends a scan's listing: all that tasks were handed must have been in it.
+func (r *Run) listed(s *Stage, scan *Scan) {
+	for _, n := range scan.Handed {
+		if n > 0 {
+			r.fail(&Failure{Cause: CauseStorage, Retryable: true, Unknown: true, Err: qerr.New(qerr.RemoteHostGone,
+				"The coordinator that ran the query was lost, and the files of a table that it reads are not those that it read").WithRetry()})
+			return
+		}
+	}
+	scan.Handed = nil
+	if t := s.awaiting(); t != nil && !slices.ContainsFunc(s.Scans, func(x *Scan) bool { return !x.Listed }) {
+		t.Awaits = false
+	}
+}
+
+func (s *Stage) scan(id plan.NodeID) *Scan {
+	for _, scan := range s.Scans {
+		if scan.Node == id {
+			return scan
+		}
+	}
+	return nil
+}
