@@ -28,6 +28,7 @@ type coordinatorFake struct {
 	beats   chan *pb.Heartbeat
 	orders  chan *pb.JoinResponse
 	lease   time.Duration
+	id      string // what it calls itself
 }
 
 func startCoordinator(t *testing.T, auth *exchange.Auth, address string) *coordinatorFake {
@@ -54,7 +55,10 @@ func (c *coordinatorFake) Join(s grpc.BidiStreamingServer[pb.JoinRequest, pb.Joi
 		return err
 	}
 	c.hellos <- first.GetHello()
-	if err := s.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Welcome{Welcome: &pb.Welcome{Cluster: "c", LeaseNanos: int64(c.lease)}}}); err != nil {
+	if err := s.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Welcome{Welcome: &pb.Welcome{Cluster: "c", CoordinatorId: c.id, LeaseNanos: int64(c.lease)}}}); err != nil {
+		return err
+	}
+	if err := s.Send(&pb.JoinResponse{Message: &pb.JoinResponse_Catalogs{Catalogs: &pb.Catalogs{}}}); err != nil {
 		return err
 	}
 	failed := make(chan error, 1)
