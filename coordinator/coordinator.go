@@ -42,6 +42,8 @@ var DefaultLimits = Limits{MaxRunning: 100, MaxQueued: 1000, ClientTimeout: 5 * 
 type Deps struct {
 	// Catalogs are the catalogs by name.
 	Catalogs *Catalogs
+	// Definitions keep the catalogs that statements make; nil: none can.
+	Definitions Definitions
 	// Folder computes constant expressions.
 	Folder optimize.Folder
 	// Local runs plans in this process; Cluster runs them on workers, nil in a

@@ -228,6 +228,8 @@ func (q *activeQuery) showCreate(s *ast.ShowCreate) error {
 			return err
 		}
 		return q.answerText("Create Schema", "CREATE SCHEMA "+n.String())
+	case ast.ObjectCatalog:
+		return q.showCreateCatalog(s)
 	}
 	return qerr.NotSupported(s.Pos(), "SHOW CREATE %s", s.Kind)
 }

@@ -52,6 +52,10 @@ func (q *activeQuery) other(stmt ast.Statement, params []ast.Expression) error {
 		return q.createSchema(s)
 	case *ast.DropSchema:
 		return q.dropSchema(s)
+	case *ast.CreateCatalog:
+		return q.createCatalog(s, params)
+	case *ast.DropCatalog:
+		return q.dropCatalog(s)
 	case *ast.Call:
 		return q.call(s)
 	}
