@@ -67,12 +67,13 @@ func NewCatalogs(factory Factory, c clock.Clock, log *slog.Logger) *Catalogs {
 	return &Catalogs{factory: factory, clock: c, log: log, patience: staleWait, changed: make(chan struct{})}
 }
 
-// Set replaces the definitions. Those of an older generation of the same
-// cluster, from a coordinator that lags behind another, change nothing.
+// Set replaces the definitions. Those of an older generation, from a
+// coordinator that lags behind another or does not know yet which cluster it
+// belongs to, change nothing; those of another cluster count anew.
 func (c *Catalogs) Set(m *pb.Catalogs) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m.GetCluster() == c.cluster && m.GetGeneration() < c.generation {
+	if same := m.GetCluster() == c.cluster || m.GetCluster() == ""; same && m.GetGeneration() < c.generation {
 		return
 	}
 	c.replace(m)

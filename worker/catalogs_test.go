@@ -97,6 +97,7 @@ func TestCatalogsSet(t *testing.T) {
 	}{
 		{"first", definitions("c", 5, def("x", "", 0, 0)), "x", 5},
 		{"a coordinator that lags behind", definitions("c", 4, def("old", "", 0, 0)), "x", 5},
+		{"one whose disk was emptied", definitions("", 1, def("old", "", 0, 0)), "x", 5},
 		{"another coordinator, same generation", definitions("c", 5, def("x", "", 0, 0)), "x", 5},
 		{"a change", definitions("c", 6, def("y", "", 6, 0)), "y", 6},
 		{"the same definition again", definitions("c", 7, def("y", "", 6, 0), def("x", "", 0, 0)), "x y", 7},

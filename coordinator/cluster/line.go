@@ -21,10 +21,9 @@ type line struct {
 	out      chan<- *pb.JoinResponse
 	// member is set by the first heartbeat: the worker has its catalogs by then,
 	// and has seen that this is no coordinator that it has joined already.
-	member     *member
-	generation uint64 // of the catalogs that were sent last
-	told       bool   // catalogs were sent
-	drained    bool   // the order to drain was sent
+	member  *member
+	told    *pb.Catalogs // what was sent last; nil: nothing yet
+	drained bool         // the order to drain was sent
 }
 
 // send writes what waits until ctx ends. An error ends the stream, which its
@@ -55,8 +54,9 @@ func (l *line) say(m *pb.JoinResponse) error {
 // tell sends what is new: catalogs, and whether the worker is wanted gone.
 func (l *line) tell() error {
 	r := l.registry
-	if c := r.cfg.Catalogs(); !l.told || c.GetGeneration() != l.generation {
-		l.told, l.generation = true, c.GetGeneration()
+	c := r.cfg.Catalogs()
+	if l.told == nil || c.GetGeneration() != l.told.GetGeneration() || c.GetCluster() != l.told.GetCluster() {
+		l.told = c
 		if err := l.say(&pb.JoinResponse{Message: &pb.JoinResponse_Catalogs{Catalogs: c}}); err != nil {
 			return err
 		}
