@@ -68,7 +68,7 @@ func taskInfo(t *query.Task) TaskInfo {
 	out := TaskInfo{ID: t.ID, State: st.State.String(), Node: t.Node}
 	out.Stats = Stats{
 		TotalSplits: len(t.Splits), QueuedSplits: st.QueuedSplits, RunningSplits: st.RunningSplits, DoneSplits: st.DoneSplits,
-		CPU: st.CPU, Wall: st.Wall, MemoryBytes: st.MemoryUsed, PeakMemoryBytes: st.MemoryPeak, SpilledBytes: st.SpilledBytes,
+		CPU: st.CPU, Wall: st.Wall, Scheduled: st.Wall, MemoryBytes: st.MemoryUsed, PeakMemoryBytes: st.MemoryPeak, SpilledBytes: st.SpilledBytes,
 		OutputRows: st.OutputRows, OutputBytes: st.OutputBytes, InternalBytes: st.OutputBytes,
 	}
 	for _, f := range st.Operators {
@@ -89,7 +89,7 @@ func (s *Stats) add(o Stats) {
 	s.RunningSplits += o.RunningSplits
 	s.DoneSplits += o.DoneSplits
 	s.CPU += o.CPU
-	s.Scheduled += o.Wall
+	s.Scheduled += o.Scheduled
 	s.Blocked += o.Blocked
 	s.PhysicalRows += o.PhysicalRows
 	s.PhysicalBytes += o.PhysicalBytes

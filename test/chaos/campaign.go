@@ -53,6 +53,8 @@ type Record struct {
 	// First is the time from the strike to the first right answer of a query
 	// that began after it; Slowest the longest that a query took meanwhile.
 	First, Slowest time.Duration
+	// Slow is the name of the slowest.
+	Slow string
 	// Violations are what must not be.
 	Violations []string
 }
@@ -197,7 +199,9 @@ func (c *Campaign) answered(ctx context.Context, r *Record) {
 func (c *Campaign) judge(r *Record) {
 	for _, o := range c.Load.Since(r.Began) {
 		r.Queries++
-		r.Slowest = max(r.Slowest, o.Took())
+		if o.Took() > r.Slowest {
+			r.Slowest, r.Slow = o.Took(), o.Query.Name
+		}
 		switch {
 		case o.Err == nil:
 		case o.Began.Before(r.Ended.Add(aftermath)) && allowed(r.Faults, o):
@@ -231,8 +235,8 @@ func allowed(faults []Fault, o Outcome) bool {
 }
 
 func (c *Campaign) tell(r *Record) {
-	c.Say("%-32s %-40s %d running, %d queries, first answer %.1f s, slowest %.1f s, %d failed as allowed",
-		r.Name(), r.Note, r.Struck, r.Queries, r.First.Seconds(), r.Slowest.Seconds(), r.Allowed)
+	c.Say("%-32s %-40s %d running, %d queries, first answer %.1f s, slowest %.1f s (%s), %d failed as allowed",
+		r.Name(), r.Note, r.Struck, r.Queries, r.First.Seconds(), r.Slowest.Seconds(), r.Slow, r.Allowed)
 	for _, v := range r.Violations {
 		c.Say("    VIOLATION %s", v)
 	}

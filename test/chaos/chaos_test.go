@@ -126,7 +126,7 @@ func TestLong(t *testing.T) {
 		draw := []Fault{order[0]}
 		order = order[1:]
 		if rng.IntN(4) == 0 {
-			if other := faults[rng.IntN(len(faults))]; other.Name != draw[0].Name {
+			if other := faults[rng.IntN(len(faults))]; other.Name != draw[0].Name && !(other.Store && draw[0].Store) {
 				draw = append(draw, other)
 			}
 		}

@@ -25,6 +25,8 @@ type Fault struct {
 	Allow []string
 	// Short says that the short form has it.
 	Short bool
+	// Store says that it is one of the object store, which has one at a time.
+	Store bool
 	// Mounts says that it needs the right to mount.
 	Mounts bool
 }
@@ -60,7 +62,7 @@ func Faults() []Fault {
 		{Name: "zombie", Targets: 1, Hold: seconds(5.5, 9), Strike: pause, Short: true},
 		{Name: "stutter", Targets: 1, Hold: seconds(2, 6), Strike: stutter},
 		{Name: "drain", Targets: 1, Hold: seconds(0, 1), Strike: drain, Short: true},
-		{Name: "disk-full", Targets: 1, Hold: seconds(2, 6), Strike: fillDisk, Mounts: true, Allow: []string{"EXCEEDED_SPILL_LIMIT"}},
+		{Name: "disk-full", Targets: 1, Hold: seconds(2, 6), Strike: fillDisk, Mounts: true},
 		{Name: "hog", Hold: seconds(0, 0), Strike: hog, Short: true},
 	}
 	return append(append(all, linkFaults()...), storeFaults()...)
@@ -229,7 +231,7 @@ func isolate(_ context.Context, s *Strike) (func(context.Context) error, error) 
 // storeFaults are those of the object store.
 func storeFaults() []Fault {
 	spoil := func(name string, hold [2]time.Duration, sp rig.Spoil, short bool, allow ...string) Fault {
-		return Fault{Name: name, Hold: hold, Allow: allow, Short: short, Strike: func(_ context.Context, s *Strike) (func(context.Context) error, error) {
+		return Fault{Name: name, Hold: hold, Allow: allow, Short: short, Store: true, Strike: func(_ context.Context, s *Strike) (func(context.Context) error, error) {
 			_, before := s.World.Store.Figures()
 			s.World.Store.Set(sp)
 			return func(context.Context) error {

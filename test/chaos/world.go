@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/tuttidb/tutti/test/chaos/rig"
 	"github.com/tuttidb/tutti/test/cluster"
@@ -37,6 +38,8 @@ type WorldConfig struct {
 	Disks bool
 	// Started is called with each worker that was started; see rig.Config.
 	Started func(*rig.Process) error
+	// Scale is a further scale factor of TPC-H in whole numbers, 0: none.
+	Scale int
 }
 
 // NewWorld builds the binaries (TUTTI_BINARY names one that is there), starts
@@ -65,7 +68,11 @@ func NewWorld(ctx context.Context, cfg WorldConfig) (w *World, err error) {
 	if w.gateway, err = cluster.StartGateway(ctx, program, w.Dir, filepath.Join(cache, "store")); err != nil {
 		return w, err
 	}
-	for schema, scale := range map[string]float64{"tiny": 0.01, "sf1": 1} {
+	scales := map[string]float64{"tiny": 0.01, "sf1": 1}
+	if cfg.Scale > 0 {
+		scales["sf"+strconv.Itoa(cfg.Scale)] = float64(cfg.Scale)
+	}
+	for schema, scale := range scales {
 		if err := w.gateway.Generate(ctx, datagen, "tpch", schema, scale); err != nil {
 			return w, err
 		}
@@ -93,7 +100,8 @@ func (w *World) start(ctx context.Context, binary string, cfg WorldConfig) (err 
 		Binary: binary, Dir: dir, Workers: cfg.Workers, Started: cfg.Started,
 		Env: []string{"TEST_ACCESS_KEY=" + cluster.AccessKey, "TEST_SECRET_KEY=" + cluster.SecretKey},
 		Catalogs: map[string]string{
-			"s3": s3(w.Store.URL), "tpch": "connector: tpch\n",
+			"s3": s3(w.Store.URL), "tpch": "connector: tpch\n", "standard": "connector: tpch\ncolumn-naming: standard\ndouble-type-mapping: decimal\n",
+			"folder": "connector: lake\nwarehouse: " + filepath.Join(w.gateway.Root, "tpch") + "\n",
 		},
 		WorkerArgs: func(_, data string) []string {
 			args := []string{"--drain-timeout", "40s"}

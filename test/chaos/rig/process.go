@@ -12,10 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Process is a program that was started and will be ended by its id.
@@ -87,28 +87,17 @@ func (p *Process) Ended() bool {
 	}
 }
 
-// tick is the unit in which Linux counts processor time for user space.
-const tick = 10 * time.Millisecond
+// schedClock is the kernel's number of the clock that counts a process's
+// processor time, all threads of it, those that have ended too.
+const schedClock = 2
 
 // CPU is the processor time that a running process has used, 0 where unknown.
 func (p *Process) CPU() time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-	if err != nil {
+	var t unix.Timespec
+	if unix.ClockGettime(int32(^p.Pid())<<3|schedClock, &t) != nil {
 		return 0
 	}
-	// pid (name) state and so on; utime and stime are fields 14 and 15. A name may
-	// have spaces.
-	_, rest, _ := strings.Cut(string(b), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	system, err2 := strconv.ParseInt(fields[12], 10, 64)
-	if err != nil || err2 != nil {
-		return 0
-	}
-	return time.Duration(user+system) * tick
+	return time.Duration(t.Nano())
 }
 
 // Build builds a program of this module.
