@@ -166,7 +166,8 @@ func TestSelectors(t *testing.T) {
 // ConfigMaps, ports, accounts, the target of the autoscaler.
 func TestReferences(t *testing.T) {
 	each(t, func(t *testing.T, _ string, objects []object) {
-		there := map[string]bool{"ServiceAccount default": true}
+		// Every namespace has these.
+		there := map[string]bool{"ServiceAccount default": true, "ConfigMap kube-root-ca.crt": true}
 		for _, o := range objects {
 			if there[o.id()] {
 				t.Errorf("%s is there twice", o.id())
@@ -202,6 +203,19 @@ func references(o object) (out []string) {
 		if v.ConfigMap != nil {
 			out = append(out, "ConfigMap "+v.ConfigMap.Name)
 		}
+		if v.Projected != nil {
+			for _, s := range v.Projected.Sources {
+				if s.ConfigMap != nil {
+					out = append(out, "ConfigMap "+s.ConfigMap.Name)
+				}
+			}
+		}
+	}
+	if o.Spec.Service.Name != "" {
+		out = append(out, "Service "+o.Spec.Service.Name)
+	}
+	for _, s := range o.Subjects {
+		out = append(out, s.Kind+" "+s.Name)
 	}
 	return out
 }
@@ -247,7 +261,7 @@ func TestFlags(t *testing.T) {
 	each(t, func(t *testing.T, _ string, objects []object) {
 		for _, o := range workloads(objects) {
 			c := o.Spec.Template.Spec.Containers[0]
-			env := map[string]string{"POD_NAME": "pod-0", "POD_IP": "10.0.0.1", "TUTTI_INTERNAL_SECRET": "a", "TUTTI_THREADS": "2"}
+			env := map[string]string{"POD_NAME": o.Metadata.Name + "-0", "POD_IP": "10.0.0.1", "TUTTI_INTERNAL_SECRET": "a", "TUTTI_THREADS": "2"}
 			for _, e := range c.Env {
 				if e.Value != "" {
 					env[e.Name] = e.Value
@@ -256,7 +270,7 @@ func TestFlags(t *testing.T) {
 			var cfg config.Config
 			fs := pflag.NewFlagSet(o.Metadata.Name, pflag.ContinueOnError)
 			cfg.Flags(fs, roles[c.Args[0]])
-			if err := fs.Parse(without(expand(c.Args[1:], env), fs, "raft-listen", "peers")); err != nil {
+			if err := fs.Parse(expand(c.Args[1:], env)); err != nil {
 				t.Errorf("%s: %v", o.id(), err)
 				continue
 			}
@@ -267,15 +281,6 @@ func TestFlags(t *testing.T) {
 				t.Errorf("%s: %v", o.id(), err)
 			}
 		}
-	})
-}
-
-// without leaves out flags that a later version brings, as long as this one
-// does not have them.
-func without(args []string, fs *pflag.FlagSet, later ...string) []string {
-	return slices.DeleteFunc(args, func(a string) bool {
-		name, _, _ := strings.Cut(strings.TrimPrefix(a, "--"), "=")
-		return slices.Contains(later, name) && fs.Lookup(name) == nil
 	})
 }
 
@@ -290,31 +295,102 @@ func expand(args []string, env map[string]string) (out []string) {
 	return out
 }
 
-// TestRaft looks at what only replicated coordinators have.
-func TestRaft(t *testing.T) {
-	text, err := render(t, "testdata/values/raft.yaml")
+// TestCoordinators looks at how coordinators, and workers, find coordinators.
+func TestCoordinators(t *testing.T) {
+	peers := func(n, port int) string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf("tutti-coordinator-%d=tutti-coordinator-%d.tutti-peers:%d", i, i, port))
+		}
+		return fmt.Sprintf("--raft-listen=:%d --peers=%s", port, strings.Join(list, ","))
+	}
+	for _, c := range []struct {
+		variant              string
+		count, claims, ports int
+		want                 string
+	}{
+		{"default", 3, 1, 2, peers(3, 8082)},
+		{"five", 5, 1, 2, peers(5, 9082)},
+		{"alone", 1, 0, 1, ""},
+	} {
+		text, err := render(t, "testdata/values/"+c.variant+".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := parse(t, text)
+		o := find(t, objects, "StatefulSet", "tutti-coordinator")
+		args := strings.Join(o.Spec.Template.Spec.Containers[0].Args, " ")
+		if !strings.Contains(args, c.want) || strings.Contains(args, "--peers") != (c.want != "") {
+			t.Errorf("%s: arguments %s, want %s", c.variant, args, c.want)
+		}
+		if *o.Spec.Replicas != c.count || len(o.Spec.Claims) != c.claims {
+			t.Errorf("%s: %d replicas, %d claims", c.variant, *o.Spec.Replicas, len(o.Spec.Claims))
+		}
+		w := find(t, objects, "Deployment", "tutti-worker")
+		if args := w.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, "--join=tutti-peers:8081") {
+			t.Errorf("%s: arguments of workers %q", c.variant, args)
+		}
+		s := find(t, objects, "Service", "tutti-peers")
+		if !s.Spec.PublishNotReady || s.Spec.ClusterIP != "None" || len(s.Spec.Ports) != c.ports {
+			t.Errorf("%s: peers are published as %+v", c.variant, s.Spec)
+		}
+	}
+}
+
+// TestMetricsAPI looks at what lets Kubernetes ask for the work that waits:
+// only where it is asked for, and for coordinators only.
+func TestMetricsAPI(t *testing.T) {
+	each(t, func(t *testing.T, variant string, objects []object) {
+		wanted := variant == "autoscaled" || variant == "s3"
+		kinds := map[string]int{}
+		for _, o := range objects {
+			kinds[o.Kind]++
+		}
+		if (kinds["APIService"] == 1 && kinds["RoleBinding"] == 1) != wanted || kinds["ClusterRoleBinding"]+kinds["ClusterRole"]+kinds["Role"] > 0 {
+			t.Errorf("%v", kinds)
+		}
+		for _, o := range workloads(objects) {
+			hasToken := false
+			for _, v := range o.Spec.Template.Spec.Volumes {
+				hasToken = hasToken || v.Projected != nil
+			}
+			if hasToken != (wanted && o.Kind == "StatefulSet") {
+				t.Errorf("%s: token for the Kubernetes API: %v", o.id(), hasToken)
+			}
+			args := strings.Join(o.Spec.Template.Spec.Containers[0].Args, " ")
+			if strings.Contains(args, "--metrics-api-listen=:") != hasToken || strings.Contains(args, "--metrics-api-client-ca=kubernetes") != hasToken {
+				t.Errorf("%s: %s", o.id(), args)
+			}
+		}
+		if !wanted {
+			return
+		}
+		api := find(t, objects, "APIService", "v1beta1.external.metrics.k8s.io").Spec
+		if api.SkipVerify == (api.CABundle != "") || api.SkipVerify != (variant == "autoscaled") || api.Service.Namespace != "lake" {
+			t.Errorf("%+v", api)
+		}
+		b := find(t, objects, "RoleBinding", "tutti-metrics-api-lake")
+		if b.Metadata.Namespace != "kube-system" || b.RoleRef.Name != "extension-apiserver-authentication-reader" || len(b.Subjects) != 1 || b.Subjects[0].Namespace != "lake" {
+			t.Errorf("%+v", b)
+		}
+	})
+}
+
+// TestAutoscaler looks at the kinds of its targets, on which its arithmetic
+// hangs: see coordinator/backlog.
+func TestAutoscaler(t *testing.T) {
+	text, err := render(t, "testdata/values/autoscaled.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects := parse(t, text)
-	c := find(t, objects, "StatefulSet", "tutti-coordinator")
-	args := strings.Join(c.Spec.Template.Spec.Containers[0].Args, " ")
-	want := "--raft-listen=:8082 --peers=tutti-coordinator-0=tutti-coordinator-0.tutti-peers:8082," +
-		"tutti-coordinator-1=tutti-coordinator-1.tutti-peers:8082,tutti-coordinator-2=tutti-coordinator-2.tutti-peers:8082"
-	if !strings.Contains(args, want) {
-		t.Errorf("arguments %s", args)
+	var got []string
+	for _, m := range find(t, parse(t, text), "HorizontalPodAutoscaler", "tutti-worker").Spec.Metrics {
+		e := m.External
+		got = append(got, strings.TrimSpace(strings.Join([]string{m.Type, e.Metric.Name, e.Metric.Selector.MatchLabels["environment"], e.Target.Type, e.Target.Value, e.Target.AverageValue}, " ")))
 	}
-	if *c.Spec.Replicas != 3 || len(c.Spec.Claims) != 1 {
-		t.Errorf("%d replicas, %d claims", *c.Spec.Replicas, len(c.Spec.Claims))
-	}
-	w := find(t, objects, "Deployment", "tutti-worker")
-	join := "--join=tutti-coordinator-0.tutti-peers:8081,tutti-coordinator-1.tutti-peers:8081,tutti-coordinator-2.tutti-peers:8081"
-	if !slices.Contains(w.Spec.Template.Spec.Containers[0].Args, join) {
-		t.Errorf("arguments of workers %q", w.Spec.Template.Spec.Containers[0].Args)
-	}
-	peers := find(t, objects, "Service", "tutti-peers")
-	if !peers.Spec.PublishNotReady || peers.Spec.ClusterIP != "None" || len(peers.Spec.Ports) != 2 {
-		t.Errorf("peers are published as %+v", peers.Spec)
+	want := []string{"External tutti_work_waiting_seconds tutti Value 30", "External tutti_workers_busy tutti AverageValue  1", "Resource"}
+	if !slices.Equal(got, want) {
+		t.Errorf("\n got %q\nwant %q", got, want)
 	}
 }
 

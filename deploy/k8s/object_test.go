@@ -9,6 +9,9 @@ type object struct {
 	Spec       spec
 	// Of a ServiceAccount.
 	Automount *bool `yaml:"automountServiceAccountToken"`
+	// Of a RoleBinding.
+	Subjects []struct{ Kind, Name, Namespace string }
+	RoleRef  struct{ Kind, Name string } `yaml:"roleRef"`
 }
 
 func (o object) id() string { return o.Kind + " " + o.Metadata.Name }
@@ -41,10 +44,28 @@ type spec struct {
 	ClusterIP        string                      `yaml:"clusterIP"`
 	PublishNotReady  bool                        `yaml:"publishNotReadyAddresses"`
 	ScaleTargetRef   struct{ Kind, Name string } `yaml:"scaleTargetRef"`
-	Metrics          []any
-	Ingress, Egress  []struct{ From, To, Ports []any }
+	Metrics          []metric
 	PolicyTypes      []string `yaml:"policyTypes"`
 	UnhealthyEvicted string   `yaml:"unhealthyPodEvictionPolicy"`
+	// Of an APIService.
+	Service    struct{ Name, Namespace string }
+	SkipVerify bool   `yaml:"insecureSkipTLSVerify"`
+	CABundle   string `yaml:"caBundle"`
+}
+
+// metric is what an autoscaler goes by.
+type metric struct {
+	Type     string
+	External struct {
+		Metric struct {
+			Name     string
+			Selector selector
+		}
+		Target struct {
+			Type, Value  string
+			AverageValue string `yaml:"averageValue"`
+		}
+	}
 }
 
 type podSpec struct {
@@ -63,6 +84,14 @@ type podSpec struct {
 			SizeLimit string `yaml:"sizeLimit"`
 		} `yaml:"emptyDir"`
 		ConfigMap *struct{ Name string } `yaml:"configMap"`
+		Secret    *struct {
+			SecretName string `yaml:"secretName"`
+		}
+		Projected *struct {
+			Sources []struct {
+				ConfigMap *struct{ Name string } `yaml:"configMap"`
+			}
+		}
 	}
 	Spread []struct {
 		TopologyKey      string   `yaml:"topologyKey"`

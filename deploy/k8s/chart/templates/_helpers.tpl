@@ -23,6 +23,9 @@
 {{/* The headless Service that gives each coordinator a name of its own. */}}
 {{- define "tutti.peers" -}}{{ include "tutti.fullname" . }}-peers{{- end -}}
 
+{{/* The Service of Kubernetes' external metrics API. */}}
+{{- define "tutti.metricsAPI" -}}{{ include "tutti.fullname" . }}-metrics-api{{- end -}}
+
 {{- define "tutti.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "tutti.fullname" .) .Values.serviceAccount.name -}}
@@ -59,15 +62,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if eq $root.Values.ipFamily "IPv6" -}}[$(POD_IP)]{{- else -}}$(POD_IP){{- end -}}:{{ index . 1 }}
 {{- end -}}
 
-{{/* The address of each coordinator, NAME.SERVICE:PORT, which resolves within the namespace; with "NAME=" before it where
-     asked. Takes the root, the port and whether names are wanted. */}}
+{{/* All coordinators as ID=HOST:PORT of the port where they find each other; the names resolve within the namespace. */}}
 {{- define "tutti.coordinators" -}}
-{{- $root := index . 0 -}}{{- $port := index . 1 -}}{{- $named := index . 2 -}}
 {{- $list := list -}}
-{{- range $i := until (int $root.Values.coordinator.replicas) -}}
-{{- $id := printf "%s-%d" (include "tutti.coordinator" $root) $i -}}
-{{- $address := printf "%s.%s:%v" $id (include "tutti.peers" $root) $port -}}
-{{- $list = append $list (ternary (printf "%s=%s" $id $address) $address $named) -}}
+{{- range $i := until (int .Values.coordinator.replicas) -}}
+{{- $id := printf "%s-%d" (include "tutti.coordinator" $) $i -}}
+{{- $list = append $list (printf "%s=%s.%s:%v" $id $id (include "tutti.peers" $) $.Values.coordinator.raft.port) -}}
 {{- end -}}
 {{- join "," $list -}}
 {{- end -}}
