@@ -62,7 +62,11 @@ func (d *Distributed) Tasks() int { return max(1, len(d.Registry.Live())) }
 
 // Execute prepares a run; the first Next starts it.
 func (d *Distributed) Execute(ctx context.Context, e *Execution) (Rows, error) {
-	return &distributedRows{ctx: ctx, d: d, e: e, start: time.Now()}, nil
+	r := &distributedRows{ctx: ctx, d: d, e: e, start: time.Now(), news: make(chan struct{}, 1), left: make(chan struct{})}
+	if e.Resume != nil {
+		r.at, r.given = e.Resume.Rows, e.Resume.Rows > 0
+	}
+	return r, nil
 }
 
 // distributedRows is a plan that runs on workers.
@@ -73,18 +77,31 @@ func (d *Distributed) Execute(ctx context.Context, e *Execution) (Rows, error) {
 // earlier, when as much has come as is kept here (resultAhead). From then on the
 // loss of the root task is the client's to hear of; before, a run that cannot go
 // on is followed by another.
+//
+// An execution that another coordinator began goes on with the run that workers
+// have parts of (adopt), or with another.
 type distributedRows struct {
-	ctx   context.Context // of the whole execution
-	d     *Distributed
-	e     *Execution
-	start time.Time
-	runs  int
+	ctx    context.Context // of the whole execution
+	d      *Distributed
+	e      *Execution
+	start  time.Time
+	runs   int
+	number int32 // of the next run
+	at     int64 // rows of the result that have left, those of other coordinators too
+	skip   int64 // rows that come, and have left
+	given  bool  // a row has left
+	cut    vector.Batch
 
-	mu    sync.Mutex // guards run against Snapshot
+	delivered atomic.Int64
+	news      chan struct{} // has one when more is delivered
+	left      chan struct{} // closed by Abandon
+
+	mu    sync.Mutex // guards run and over, against Snapshot and Abandon
 	run   *running
 	since time.Time // of the wait for a first worker
-	given bool      // a row has left
 	over  bool
+	// abandoned says that another coordinator goes on.
+	abandoned bool
 }
 
 // running is one run of the plan.
@@ -98,6 +115,7 @@ type running struct {
 	cancel context.CancelFunc
 	over   chan struct{} // closed when the result is held or the run has failed
 	failed atomic.Pointer[query.Failure]
+	root   atomic.Pointer[schedule.Source] // as it was last named
 	ended  bool
 }
 
@@ -108,13 +126,25 @@ const resultAhead = 16 << 20
 // Next runs the plan if need be and returns the next rows of its result.
 func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 	for {
+		select {
+		case <-r.left:
+			return nil, errLeft
+		default:
+		}
 		if r.run == nil || r.run.ended {
 			if err := r.begin(); err != nil {
 				return nil, err
 			}
 		}
 		b, err := r.run.source.Next(ctx)
+		if err == nil && b == nil && r.skip > 0 {
+			err = qerr.New(qerr.GenericInternal, "internal error: the result ended %d rows before what the client has of it", r.skip)
+			return nil, err
+		}
 		if err == nil {
+			if b = r.rest(b); b != nil && b.Rows() == 0 {
+				continue // the client has these
+			}
 			if b != nil && !r.given {
 				r.given = true
 				r.run.loop.Given(r.run.ctx)
@@ -136,12 +166,20 @@ func (r *distributedRows) again(err error) error {
 	var lost *exchange.LostOutput
 	retry := errors.As(err, &lost)
 	f := r.run.failed.Load() // nil: the reader's own failure
+	select {
+	case <-r.left:
+		return errLeft
+	default:
+	}
+	if f != nil && f.Cause == query.CauseDeposed {
+		return r.deposed(f.Err)
+	}
 	r.endRun()
 	if f != nil {
 		err, retry = f.Err, f.Retryable
 	}
 	switch {
-	case !retry || r.ctx.Err() != nil || r.e.RetryPolicy == RetryNone:
+	case !retry || r.ctx.Err() != nil || r.e.RetryPolicy == RetryNone && r.e.Resume == nil:
 		return err
 	case r.given && lost != nil || r.runs > maxRuns && lost != nil:
 		return qerr.Wrap(qerr.RemoteHostGone, err, "the rest of the result was lost with a worker; run the query again").WithRetry()
@@ -160,17 +198,21 @@ func (r *distributedRows) begin() error {
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	x := &running{
+		ctx: ctx, cancel: cancel, over: make(chan struct{}),
 		client: cluster.NewClient(cluster.ClientConfig{
 			Conns: r.d.Conns, Lost: r.lost, Settings: r.settings(), Epoch: r.d.Epoch, Catalogs: r.e.Catalogs.Generation(),
-		}), ctx: ctx, cancel: cancel,
-		state: query.NewRun(r.e.Query, r.e.Plan, int32(r.runs), tasks), over: make(chan struct{}),
+			KeepSent: r.d.Succeeded,
+		}),
 	}
-	x.state.Recovery = query.Recovery{
-		Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(tasks) * keepPerNode,
+	adopted, err := r.state(x, tasks)
+	if err != nil {
+		cancel()
+		return err
 	}
 	x.loop = schedule.NewLoop(x.state, schedule.Deps{
 		Client: x.client, Members: r.d.Registry.Nodes, Changed: r.d.Registry.Changed, Wait: r.wait(),
 		Coordinator: schedule.Node{ID: schedule.CoordinatorNode, Address: r.d.Self}, Splits: r.splits, Root: x.name, Log: r.d.Log,
+		Adopted: adopted,
 	})
 	x.inputs = exchange.NewInputs(exchange.InputsConfig{
 		Task:  plan.TaskID{Stage: plan.StageID{Query: r.e.Query, Fragment: resultReader}},
@@ -184,10 +226,18 @@ func (r *distributedRows) begin() error {
 		return err
 	}
 	r.runs++
+	r.number = x.state.Number + 1
 	r.mu.Lock()
 	r.run = x
+	if r.abandoned { // meanwhile
+		cancel()
+		x.inputs.Fail(errLeft)
+	}
 	r.mu.Unlock()
 	go x.drive()
+	if r.d.Succeeded {
+		go r.letGo(x)
+	}
 	return nil
 }
 
@@ -205,7 +255,9 @@ func (x *running) drive() {
 func (x *running) name(root schedule.Source) {
 	src := &pb.Source{
 		Task: exchange.TaskToProto(root.Task), Address: root.Address, Committed: root.Committed, Frames: root.End.Frames, Rows: root.End.Rows,
+		SkippedFrames: x.state.Skipped.Frames, SkippedRows: x.state.Skipped.Rows,
 	}
+	x.root.Store(&root)
 	if err := x.inputs.Update(&pb.Inputs{Sources: []*pb.Source{src}, Complete: []int32{0}}); err != nil {
 		x.inputs.Fail(err)
 	}
@@ -279,37 +331,38 @@ func (r *distributedRows) settings() *pb.Settings {
 // resultReader is the stage under which the coordinator reads a result.
 const resultReader plan.FragmentID = -1
 
-// endRun frees what the current run holds anywhere.
+// endRun frees what the current run holds anywhere; if another coordinator goes
+// on with it, in this process.
 func (r *distributedRows) endRun() {
 	r.mu.Lock()
-	x := r.run
-	r.mu.Unlock()
+	x, end := r.run, (*schedule.Loop).End
+	if r.abandoned {
+		end = (*schedule.Loop).Leave
+	}
 	if x == nil || x.ended {
+		r.mu.Unlock()
 		return
 	}
 	x.ended = true
+	r.mu.Unlock()
 	_ = x.source.Close() // closing a reader has nothing to report
 	x.inputs.Close()
 	x.cancel()
 	<-x.over
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
-	x.loop.End(ctx)
+	end(x.loop, ctx)
 }
-
-// Delivered says how much of the result is the client's for good.
-func (r *distributedRows) Delivered(int64) {}
-
-// Abandon ends the execution in this process only.
-func (r *distributedRows) Abandon() {}
 
 // Close ends the execution on every node.
 func (r *distributedRows) Close() error {
-	if r.over {
-		return nil
-	}
+	r.mu.Lock()
+	first := !r.over
 	r.over = true
-	r.endRun()
+	r.mu.Unlock()
+	if first {
+		r.endRun()
+	}
 	return nil
 }
 

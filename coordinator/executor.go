@@ -80,8 +80,9 @@ type Rows interface {
 	// successor of this coordinator either: what was kept for that may be let
 	// go. It does not block, and n never falls.
 	Delivered(n int64)
-	// Abandon ends the execution here without a word to any node: a successor
-	// goes on with it. Close does nothing after it.
+	// Abandon stops the execution without a word to any node: a successor goes on
+	// with it. It may be called while Next is; Close, which must follow, frees
+	// only what is in this process then.
 	Abandon()
 	// Snapshot fills the figures of the query and its stages.
 	Snapshot(info *QueryInfo)

@@ -78,7 +78,7 @@ func (m *Manager) AdoptQuery(_ context.Context, req *pb.AdoptQueryRequest) (*pb.
 		return resp, nil
 	}
 	resp.NextAttempt = max(resp.NextAttempt, q.lastAttempt()+1)
-	resp.Ended = ended || q.isStopped()
+	resp.Ended = q.isStopped() // else it has come back with another run
 	for _, a := range q.attempts() {
 		resp.Tasks = append(resp.Tasks, a.adopted(req.Epoch))
 	}

@@ -39,6 +39,8 @@ type ClientConfig struct {
 	Epoch uint64
 	// Catalogs is the generation of catalogs that the query was planned with.
 	Catalogs uint64
+	// KeepSent says that a result stays on its worker until it is delivered.
+	KeepSent bool
 }
 
 // NewClient returns a client for one query.
@@ -75,22 +77,28 @@ func (c *Client) Start(ctx context.Context, a schedule.Action) error {
 		Task: exchange.TaskToProto(a.Task.ID), Protocol: Protocol, Epoch: c.Epoch, PlanVersion: plancodec.Version,
 		Fragment: encoded, Settings: c.Settings, Partition: int32(a.Partition), Partitions: int32(a.Partitions),
 		OutputPartitions: int32(a.OutputPartitions), Update: update, StreamOutput: a.Stream, Catalogs: c.Catalogs,
+		KeepSent: a.Stream && c.KeepSent,
 	})
-	if refusal(err) {
-		return &schedule.Refused{Err: err}
-	}
-	return err
+	return typed(err)
 }
 
-// refusal reports whether a worker says that it takes no tasks, by a failure
-// of its own as the detail.
-func refusal(err error) bool {
+// typed makes errors of their own of what workers say by a failure as the
+// detail: that they take no tasks, or that another coordinator leads.
+func typed(err error) error {
+	if err == nil {
+		return nil
+	}
 	for _, d := range status.Convert(err).Details() {
-		if f, ok := d.(*pb.Failure); ok && f.Cause == pb.Failure_CAUSE_NODE {
-			return true
+		if f, ok := d.(*pb.Failure); ok {
+			switch f.Cause {
+			case pb.Failure_CAUSE_NODE:
+				return &schedule.Refused{Err: err}
+			case pb.Failure_CAUSE_DEPOSED:
+				return &schedule.Deposed{Err: err}
+			}
 		}
 	}
-	return false
+	return err
 }
 
 // Update tells a running task more and returns what it gives back.
@@ -107,7 +115,7 @@ func (c *Client) Update(ctx context.Context, a schedule.Action) (schedule.Answer
 	defer cancel()
 	resp, err := w.UpdateTask(ctx, &pb.UpdateTaskRequest{Task: exchange.TaskToProto(a.Task.ID), Epoch: c.Epoch, Update: update})
 	if err != nil {
-		return schedule.Answer{}, err
+		return schedule.Answer{}, typed(err)
 	}
 	st := resp.GetStatus()
 	return schedule.Answer{Returned: resp.Returned, Started: int(st.GetRunningSplits() + st.GetDoneSplits())}, nil
@@ -126,7 +134,35 @@ func (c *Client) Release(ctx context.Context, at query.Place, tasks []plan.TaskI
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err = w.ReleaseOutputs(ctx, req)
-	return err
+	return typed(err)
+}
+
+// Delivered says that the first rows of a result will not be read again.
+func (c *Client) Delivered(ctx context.Context, address string, root plan.TaskID, rows int64) error {
+	w, err := c.worker(query.Place{Address: address})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err = w.ReleaseOutputs(ctx, &pb.ReleaseOutputsRequest{
+		Epoch: c.Epoch, Delivered: []*pb.DeliveredRows{{Task: exchange.TaskToProto(root), Rows: rows}},
+	})
+	return typed(err)
+}
+
+// Adopt asks a worker what it has of a query, and has it refuse the words of
+// older epochs from then on.
+func (c *Client) Adopt(ctx context.Context, at query.Place, id plan.QueryID) (query.Inventory, error) {
+	w, err := c.worker(at)
+	if err != nil {
+		return query.Inventory{}, err
+	}
+	resp, err := w.AdoptQuery(ctx, &pb.AdoptQueryRequest{Query: string(id), Epoch: c.Epoch})
+	if err != nil {
+		return query.Inventory{}, typed(err)
+	}
+	return inventoryFromProto(at, resp)
 }
 
 // Watch reports statuses until ctx ends or the place is lost.
@@ -160,7 +196,7 @@ func (c *Client) Watch(ctx context.Context, at query.Place, id plan.QueryID, rep
 		case err != nil && context.Cause(ctx) != nil:
 			return context.Cause(ctx)
 		case err != nil:
-			return err
+			return typed(err)
 		}
 		for _, t := range msg.Tasks {
 			st, err := statusFromProto(t)
@@ -179,5 +215,5 @@ func (c *Client) End(ctx context.Context, at query.Place, id plan.QueryID) error
 		return err
 	}
 	_, err = w.EndQuery(ctx, &pb.EndQueryRequest{Query: string(id), Epoch: c.Epoch})
-	return err
+	return typed(err)
 }

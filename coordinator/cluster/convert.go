@@ -104,9 +104,9 @@ var taskStates = map[pb.TaskState]query.TaskState{
 }
 
 func statusFromProto(m *pb.TaskStatus) (query.Status, error) {
-	state, ok := taskStates[m.State]
-	if !ok || m.Task == nil {
-		return query.Status{}, fmt.Errorf("task status in unknown state %v", m.State)
+	state, ok := taskStates[m.GetState()]
+	if !ok || m.GetTask() == nil {
+		return query.Status{}, fmt.Errorf("task status in unknown state %v", m.GetState())
 	}
 	st := query.Status{
 		Task: exchange.TaskFromProto(m.Task), Version: m.Version, State: state,
@@ -143,12 +143,47 @@ func statusFromProto(m *pb.TaskStatus) (query.Status, error) {
 	return st, nil
 }
 
+// inventoryFromProto reads what a worker says that it has of a query.
+func inventoryFromProto(at query.Place, m *pb.AdoptQueryResponse) (query.Inventory, error) {
+	inv := query.Inventory{Place: at, Next: m.NextAttempt, Ended: m.Ended}
+	for _, t := range m.Tasks {
+		st, err := statusFromProto(t.Status)
+		if err != nil {
+			return inv, fmt.Errorf("what worker %s has of a query: %w", at.Node, err)
+		}
+		a := query.Attempt{
+			Status: st, Partition: int(t.Partition), Partitions: int(t.Partitions), Outputs: int(t.OutputPartitions),
+			Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{},
+			Released: t.Released, DroppedFrames: t.DroppedFrames, DroppedRows: t.DroppedRows,
+		}
+		for _, s := range t.GetTold().GetSplits() {
+			a.Splits = append(a.Splits, query.Split{
+				ID: s.Id, Scan: plan.NodeID(s.Scan), Split: connectors.Split{Payload: s.Payload, Affinity: s.Affinity, Bytes: s.Bytes, Rows: s.Rows},
+			})
+		}
+		for _, n := range t.GetTold().GetNoMore() {
+			a.NoMore = append(a.NoMore, plan.NodeID(n))
+		}
+		for _, s := range t.GetTold().GetInputs().GetSources() {
+			a.Told[exchange.TaskFromProto(s.Task)] = s.Committed
+		}
+		for _, f := range t.GetTold().GetInputs().GetComplete() {
+			a.Complete = append(a.Complete, plan.FragmentID(f))
+		}
+		for _, f := range t.Filters {
+			a.Filters = append(a.Filters, plan.DynamicID(f))
+		}
+		inv.Attempts = append(inv.Attempts, a)
+	}
+	return inv, nil
+}
+
 // causes maps the message's causes to ours.
 var causes = map[pb.Failure_Cause]query.Cause{
 	pb.Failure_CAUSE_USER: query.CauseUser, pb.Failure_CAUSE_OUT_OF_MEMORY: query.CauseOutOfMemory,
 	pb.Failure_CAUSE_LOST_OUTPUT: query.CauseLostOutput, pb.Failure_CAUSE_STORAGE: query.CauseStorage,
 	pb.Failure_CAUSE_CANCELED: query.CauseCanceled, pb.Failure_CAUSE_INTERNAL: query.CauseInternal,
-	pb.Failure_CAUSE_NODE: query.CauseNode,
+	pb.Failure_CAUSE_NODE: query.CauseNode, pb.Failure_CAUSE_DEPOSED: query.CauseDeposed,
 }
 
 func failureFromProto(m *pb.Failure) *query.Failure {

@@ -77,6 +77,9 @@ type Adoption struct {
 	Plan  *plan.Plan
 	// Rows is how many rows of the result the client has.
 	Rows int64
+	// Replanned says that the plan is not the one that was run, so that only the
+	// numbers of attempts are of interest.
+	Replanned bool
 	// Partitions is the number of tasks of stages spread by partition, where no
 	// attempt tells.
 	Partitions int
@@ -161,6 +164,9 @@ func (b *adopter) next() int32 {
 func (b *adopter) adopt() string {
 	if b.next() == 0 {
 		return "no worker has anything of it"
+	}
+	if b.a.Replanned {
+		return "it may have had another plan"
 	}
 	b.number = b.next() - 1
 	for _, step := range []func() string{b.find, b.tell, b.build, b.judge, b.lineage} {
@@ -360,6 +366,9 @@ func (b *adopter) stage(s *Stage) string {
 			f = &found{part: Part{s.Fragment.ID, int32(i)}, last: b.number * AttemptsPerRun}
 		}
 		if f.lost() {
+			if !b.a.Recovery.Tasks {
+				return "a task of it is lost, and lost tasks are not to be made again"
+			}
 			b.missing(s, f, n)
 		} else {
 			b.present(s, f)

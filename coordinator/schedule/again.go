@@ -14,7 +14,7 @@ func startAgain(r *query.Run, nodes []Node) (out []Action) {
 	var running map[query.Place]int
 	for _, s := range r.Stages {
 		for _, t := range s.Tasks {
-			if !t.Unplaced {
+			if !t.Unplaced || t.Awaits {
 				continue
 			}
 			if running == nil {

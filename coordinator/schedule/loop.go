@@ -43,6 +43,16 @@ func (e *Refused) Error() string { return "the worker takes no tasks: " + e.Err.
 // Unwrap returns the cause.
 func (e *Refused) Unwrap() error { return e.Err }
 
+// Deposed is the error of a node that has heard of another coordinator, which
+// leads now: this one's word counts nowhere any more.
+type Deposed struct{ Err error }
+
+// Error is the node's own word.
+func (e *Deposed) Error() string { return "another coordinator leads: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Deposed) Unwrap() error { return e.Err }
+
 // Member is a worker of the cluster, as a run may use it.
 type Member struct {
 	Node
@@ -67,6 +77,9 @@ type Deps struct {
 	Coordinator Node
 	// Wait is how long a run that has no worker waits for one.
 	Wait time.Duration
+	// Adopted are the places that a run which another coordinator began has
+	// parts of; see query.Adopt.
+	Adopted []query.Place
 	// Splits opens the listing of a scan's splits.
 	Splits func(ctx context.Context, scan *plan.Scan) (connectors.SplitSource, error)
 	// Root is told, by one goroutine, where the root task runs, when it is
@@ -120,6 +133,9 @@ func NewLoop(r *query.Run, d Deps) *Loop {
 // or the run has failed. ctx ends the run; it must have ended before End is
 // called, in either case.
 func (l *Loop) Drive(ctx context.Context) *query.Failure {
+	for _, at := range l.deps.Adopted {
+		l.place(ctx, at)
+	}
 	l.list(ctx)
 	tick := time.NewTicker(stealAfter)
 	defer tick.Stop()
@@ -289,7 +305,13 @@ func (l *Loop) free(ctx context.Context, at query.Place, ids []plan.TaskID) {
 		return
 	}
 	l.working.Go(func() {
-		if err := l.deps.Client.Release(ctx, at, ids); err != nil && ctx.Err() == nil {
+		err := l.deps.Client.Release(ctx, at, ids)
+		var deposed *Deposed
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.As(err, &deposed):
+			l.post(ctx, depose(err))
+		default:
 			l.deps.Log.Warn("release outputs", "query", l.run.Query, "node", at.Node, "error", err)
 		}
 	})
@@ -338,7 +360,12 @@ func (l *Loop) work(ctx context.Context, s *sender) {
 // failed tells the run of an action that could not be carried out.
 func (l *Loop) failed(ctx context.Context, a Action, err error) {
 	var refused *Refused
+	var deposed *Deposed
 	at := a.Task.Place
+	if errors.As(err, &deposed) {
+		l.post(ctx, depose(err))
+		return
+	}
 	l.post(ctx, func(r *query.Run) {
 		if errors.As(err, &refused) {
 			r.Drain(at)
@@ -412,10 +439,22 @@ func (l *Loop) place(ctx context.Context, at query.Place) *place {
 			if err == nil {
 				err = errors.New("the status stream ended")
 			}
+			var deposed *Deposed
+			if errors.As(err, &deposed) {
+				l.post(ctx, depose(err))
+				return
+			}
 			l.post(ctx, func(r *query.Run) { l.lose(r, at, err) })
 		}
 	})
 	return p
+}
+
+// depose ends a run whose coordinator does not lead any more.
+func depose(err error) func(*query.Run) {
+	return func(r *query.Run) {
+		r.Failure = &query.Failure{Cause: query.CauseDeposed, Err: qerr.Wrap(qerr.ServerShuttingDown, err, "another coordinator goes on with the query")}
+	}
 }
 
 // forsake frees what earlier lives of a node may still hold: it may be the same
@@ -438,21 +477,13 @@ func (l *Loop) forsake(ctx context.Context, at query.Place) {
 
 // list starts the listing of every scan's splits.
 func (l *Loop) list(ctx context.Context) {
-	next := int64(0)
-	var mu sync.Mutex
-	number := func(n int) int64 {
-		mu.Lock()
-		defer mu.Unlock()
-		next += int64(n)
-		return next - int64(n)
-	}
 	for _, s := range l.run.Stages {
 		plan.Walk(s.Fragment.Root, func(n plan.Node) bool {
 			if scan, ok := n.(*plan.Scan); ok {
 				for _, state := range s.Scans {
-					if state.Node == scan.ID {
+					if state.Node == scan.ID && !state.Listed {
 						l.working.Add(1)
-						go l.enumerate(ctx, scan, state, number)
+						go l.enumerate(ctx, s, scan, state)
 					}
 				}
 			}
@@ -464,7 +495,7 @@ func (l *Loop) list(ctx context.Context) {
 // splitBatch is how many splits are listed at a time.
 const splitBatch = 1024
 
-func (l *Loop) enumerate(ctx context.Context, scan *plan.Scan, state *query.Scan, number func(int) int64) {
+func (l *Loop) enumerate(ctx context.Context, s *query.Stage, scan *plan.Scan, state *query.Scan) {
 	defer l.working.Done()
 	src, err := l.deps.Splits(ctx, scan)
 	if err != nil {
@@ -481,14 +512,8 @@ func (l *Loop) enumerate(ctx context.Context, scan *plan.Scan, state *query.Scan
 				break
 			}
 		}
-		first, last := number(len(listed)), len(batch) == 0
-		l.post(ctx, func(*query.Run) {
-			for i, sp := range listed {
-				state.Pending = append(state.Pending, query.Split{ID: first + int64(i), Scan: scan.ID, Split: sp})
-			}
-			state.Total += len(listed)
-			state.Listed = last
-		})
+		last := len(batch) == 0
+		l.post(ctx, func(r *query.Run) { r.List(s, state, listed, last) })
 		if last {
 			return
 		}
@@ -509,6 +534,21 @@ func (l *Loop) Snapshot(f func(*query.Run)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f(l.run)
+}
+
+// Leave ends the loop without a word to any worker: another coordinator goes on
+// with the run. ctx, which Drive was called with, must have ended. Only what
+// runs in this process is stopped.
+func (l *Loop) Leave(ctx context.Context) {
+	l.working.Wait()
+	for at, p := range l.places {
+		p.cancel()
+		if at.Node == CoordinatorNode && !p.gone {
+			if err := l.deps.Client.End(ctx, at, l.run.Query); err != nil {
+				l.deps.Log.Warn("end query here", "query", l.run.Query, "error", err)
+			}
+		}
+	}
 }
 
 // End stops everything the run has on any node and waits for the loop's own
