@@ -42,6 +42,9 @@ type ticket struct {
 	holds  int64
 	// turn is closed when it gets what it wants; nil while it does not wait.
 	turn chan struct{}
+	// accepted says that the query was let in once, by another coordinator, and
+	// is not refused now.
+	accepted bool
 }
 
 func newAdmission(l Limits, capacity func() int64) *admission {
@@ -87,7 +90,7 @@ func (a *admission) reserve(ctx context.Context, t *ticket, bytes int64) (int64,
 func (a *admission) line(t *ticket, bytes int64) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if bytes == 0 && len(a.queue) >= a.maxWaiting {
+	if bytes == 0 && len(a.queue) >= a.maxWaiting && !t.accepted {
 		return qerr.New(qerr.QueryQueueFull, "Too many queued queries: %d are waiting. Try again later", len(a.queue)).WithRetry()
 	}
 	t.wants, t.turn = bytes, make(chan struct{})

@@ -74,6 +74,10 @@ type Query interface {
 	// Cancel fails the query with err unless it has ended, and frees what it
 	// holds everywhere. It returns at once.
 	Cancel(err *qerr.Error)
+	// Delivered says that the client has the first n rows for good, even if
+	// this coordinator is lost, and with last that it has the end of the result:
+	// what was kept for the case that they are asked for again is let go.
+	Delivered(n int64, last bool)
 	// Done is closed when the query has ended, successfully once its last row
 	// has been read.
 	Done() <-chan struct{}

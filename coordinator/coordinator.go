@@ -31,12 +31,14 @@ type Limits struct {
 	ClientTimeout time.Duration
 	// MaxText is the longest SQL text, in characters.
 	MaxText int
-	// History is how many ended queries are remembered.
-	History int
+	// History is how many ended queries are remembered, HistoryBytes about how
+	// much memory they may take, whose texts may be long.
+	History      int
+	HistoryBytes int64
 }
 
 // DefaultLimits are Trino's, where it has them.
-var DefaultLimits = Limits{MaxRunning: 100, MaxQueued: 1000, ClientTimeout: 5 * time.Minute, MaxText: 1_000_000, History: 200}
+var DefaultLimits = Limits{MaxRunning: 100, MaxQueued: 1000, ClientTimeout: 5 * time.Minute, MaxText: 1_000_000, History: 200, HistoryBytes: 32 << 20}
 
 // Deps are what a coordinator needs.
 type Deps struct {
@@ -56,6 +58,14 @@ type Deps struct {
 	Limits Limits
 	// NodeID and Version are this process's.
 	NodeID, Version string
+	// Epoch is the leadership that this coordinator lives for; 0 where there is
+	// one coordinator only.
+	Epoch uint64
+	// Journal is told what a successor needs; nil: there will be none.
+	Journal Journal
+	// Succeeded says that another coordinator may take over while workers run:
+	// what they hold of a result stays there until the client has it for good.
+	Succeeded bool
 }
 
 // Coordinator runs statements. Make it with New; Close ends it.
@@ -67,7 +77,9 @@ type Coordinator struct {
 	mu      sync.Mutex
 	queries map[plan.QueryID]*activeQuery
 	order   []plan.QueryID // oldest first
+	history int64          // bytes of the ended ones, about
 	closed  chan struct{}
+	closing sync.Once
 	janitor sync.WaitGroup
 }
 
@@ -104,20 +116,10 @@ func (l Limits) orDefault() Limits {
 	if l.History > 0 {
 		d.History = l.History
 	}
+	if l.HistoryBytes > 0 {
+		d.HistoryBytes = l.HistoryBytes
+	}
 	return d
-}
-
-// Submit accepts a statement and starts to run it. It does not block; what is
-// wrong with the statement is the query's error.
-func (c *Coordinator) Submit(req Request) Query {
-	q := newQuery(c, c.ids.next(), req)
-	c.mu.Lock()
-	c.queries[q.id] = q
-	c.order = append(c.order, q.id)
-	c.forget()
-	c.mu.Unlock()
-	go q.run()
-	return q
 }
 
 // Query returns a query that is running or remembered.
@@ -168,19 +170,30 @@ func (c *Coordinator) Catalogs() *Catalogs { return c.deps.Catalogs }
 
 // Close fails all running queries and waits for the janitor.
 func (c *Coordinator) Close() {
-	close(c.closed)
-	c.janitor.Wait()
-	for _, q := range c.live() {
+	c.shut()
+	for _, q := range c.held() {
 		q.Cancel(qerr.New(qerr.ServerShuttingDown, "the coordinator is shutting down"))
-		<-q.done
+		<-q.gone
 	}
 }
 
-func (c *Coordinator) live() (out []*activeQuery) {
+// shut ends the janitor.
+func (c *Coordinator) shut() {
+	c.closing.Do(func() { close(c.closed) })
+	c.janitor.Wait()
+}
+
+// live returns the queries that run.
+func (c *Coordinator) live() []*activeQuery {
+	return slices.DeleteFunc(c.held(), (*activeQuery).ended)
+}
+
+// held returns the queries that run or still hold something on workers.
+func (c *Coordinator) held() (out []*activeQuery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, q := range c.queries {
-		if !q.ended() {
+		if !q.over() {
 			out = append(out, q)
 		}
 	}
@@ -214,28 +227,11 @@ func (c *Coordinator) clean() {
 		case <-tick.C:
 			c.door.look()
 			now := c.deps.Clock.Now()
-			for _, q := range c.live() {
+			for _, q := range c.held() {
 				q.expire(now, c.deps.Limits.ClientTimeout)
 			}
 		}
 	}
-}
-
-// forget drops the oldest ended queries beyond the history's size. The caller
-// holds the lock.
-func (c *Coordinator) forget() {
-	excess := len(c.order) - c.deps.Limits.History
-	if excess <= 0 {
-		return
-	}
-	c.order = slices.DeleteFunc(c.order, func(id plan.QueryID) bool {
-		if excess <= 0 || !c.queries[id].ended() {
-			return false
-		}
-		excess--
-		delete(c.queries, id)
-		return true
-	})
 }
 
 // idSource makes query IDs in Trino's form: time, number, coordinator.

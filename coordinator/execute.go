@@ -36,11 +36,19 @@ func (q *activeQuery) execute() error {
 		q.req.Session.TimeZone = props.timeZone
 	}
 	q.mu.Unlock()
+	if q.from != nil {
+		if done, err := q.goOn(q.from); done {
+			return err
+		}
+	}
 	return q.statement(stmt, nil)
 }
 
 // statement runs one statement with the values of its parameters.
 func (q *activeQuery) statement(stmt ast.Statement, params []ast.Expression) error {
+	if err := q.mayRepeat(stmt); err != nil {
+		return err
+	}
 	switch stmt.(type) {
 	case *ast.Query:
 		return q.runPlanned(stmt, params)
@@ -111,7 +119,10 @@ func (q *activeQuery) runPlanned(stmt ast.Statement, params []ast.Expression) er
 	if err != nil {
 		return err
 	}
-	return q.deliverPlan(res, executor)
+	if executor == q.c.deps.Cluster {
+		q.journal(res.Plan)
+	}
+	return q.deliverPlan(res.Plan, executor)
 }
 
 // runWrite is runPlanned for statements whose one row is a count.
@@ -125,28 +136,24 @@ func (q *activeQuery) runWrite(stmt ast.Statement, params []ast.Expression) erro
 }
 
 // deliverPlan executes a plan and hands its rows to the reader.
-func (q *activeQuery) deliverPlan(res *planner.Result, executor Executor) (err error) {
-	if err := q.reserve(res.Plan, executor.Tasks()); err != nil {
+func (q *activeQuery) deliverPlan(p *plan.Plan, executor Executor) (err error) {
+	if err := q.reserve(p, executor.Tasks()); err != nil {
 		return err
 	}
 	q.setState(Starting)
-	rows, err := executor.Execute(q.ctx, q.execution(res.Plan))
+	rows, err := executor.Execute(q.ctx, q.execution(p))
 	if err != nil {
 		return err
 	}
 	defer func() {
-		q.mu.Lock()
-		q.figures(rows)
-		q.rows = nil
-		q.mu.Unlock()
-		if e := rows.Close(); err == nil && e != nil {
+		if e := q.stop(rows, err != nil, executor == q.c.deps.Cluster); err == nil && e != nil {
 			err = fmt.Errorf("end execution: %w", e)
 		}
 	}()
-	q.mu.Lock()
-	q.rows = rows
-	q.mu.Unlock()
-	q.respond(resultColumns(res.Plan))
+	if err := q.started(rows); err != nil {
+		return err
+	}
+	q.respond(resultColumns(p))
 	q.setState(Running)
 	return q.pump(rows)
 }
@@ -168,7 +175,7 @@ func (q *activeQuery) execution(p *plan.Plan) *Execution {
 	return &Execution{
 		RetryPolicy: RetryPolicy(q.props.retryPolicy), TaskAttempts: q.props.taskAttempts, WorkerWait: q.props.workerWait,
 		Query: q.id, Plan: p, Catalogs: q.catalogs, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
-		TimeZone: q.req.Session.TimeZone, Start: q.info.Created, FilterWait: filterWait(q.props.filterWait),
+		TimeZone: q.req.Session.TimeZone, Start: q.info.Created, FilterWait: filterWait(q.props.filterWait), Resume: q.resume,
 		Settings: exec.Settings{
 			Drivers: q.props.drivers, BatchRows: q.props.batchRows,
 			PartialAggregation: q.props.partialAggregation, DynamicFiltering: q.props.dynamicFilters,

@@ -97,9 +97,10 @@ func (q *activeQuery) explainAnalyze(s *ast.ExplainAnalyze, params []ast.Express
 	if err != nil {
 		return err
 	}
-	q.mu.Lock()
-	q.rows = rows
-	q.mu.Unlock()
+	if err := q.started(rows); err != nil {
+		_ = rows.Close() // nothing is left to close
+		return err
+	}
 	q.setState(Running)
 	start := time.Now()
 	for {

@@ -22,9 +22,17 @@ type activeQuery struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	done   chan struct{}
+	gone   chan struct{} // closed when nothing is left of it anywhere
 	ready  chan struct{} // closed when columns and effects are known
-	props  properties
-	ticket *ticket
+	// from is what another coordinator left of the query, resume what its
+	// execution is told of that; nil: it began here.
+	from   *Resumption
+	resume *Resume
+	// settled is closed when nobody will ask for its rows again.
+	settled chan struct{}
+	once    sync.Once
+	props   properties
+	ticket  *ticket
 	// catalogs are those that the query began with; run's alone.
 	catalogs *Catalogs
 
@@ -39,8 +47,13 @@ type activeQuery struct {
 	columns []ResultColumn
 	effects Effects
 	rows    Rows
-	touched time.Time
-	waiting time.Time // since when for memory; zero while it does not
+	kept    Rows // ended, but for what a successor may need
+	// abandoned: another coordinator goes on with it.
+	abandoned bool
+	touched   time.Time
+	waiting   time.Time // since when for memory; zero while it does not
+
+	weight int64 // in the history, of which the coordinator's lock is the guard
 }
 
 func newQuery(c *Coordinator, id plan.QueryID, req Request) *activeQuery {
@@ -48,7 +61,7 @@ func newQuery(c *Coordinator, id plan.QueryID, req Request) *activeQuery {
 	now := c.deps.Clock.Now()
 	return &activeQuery{
 		c: c, id: id, req: req, ctx: ctx, cancel: cancel, touched: now,
-		done: make(chan struct{}), ready: make(chan struct{}), ticket: c.door.ticket(),
+		done: make(chan struct{}), gone: make(chan struct{}), settled: make(chan struct{}), ready: make(chan struct{}), ticket: c.door.ticket(),
 		offer: make(chan *vector.Batch), more: make(chan struct{}),
 		info: QueryInfo{
 			ID: id, State: Queued, SQL: req.SQL, Session: req.Session, Created: now, LastHeartbeat: now,
@@ -62,8 +75,11 @@ func (q *activeQuery) ID() plan.QueryID { return q.id }
 
 // run takes the statement through its phases and delivers its rows.
 func (q *activeQuery) run() {
+	defer close(q.gone)
 	err := q.guarded()
 	q.finish(err)
+	q.letGo()
+	q.c.archive(q)
 }
 
 // guarded runs the query; a panic anywhere in it fails this query alone.
@@ -114,7 +130,7 @@ func (q *activeQuery) reserve(p *plan.Plan, tasks int) error {
 
 // finish makes the query's state final.
 func (q *activeQuery) finish(err error) {
-	if cause := context.Cause(q.ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
+	if cause := context.Cause(q.ctx); err != nil && cause != nil && (errors.Is(err, context.Canceled) || errors.Is(cause, ErrAbandoned)) {
 		err = cause
 	}
 	q.mu.Lock()
@@ -143,6 +159,9 @@ func (q *activeQuery) finish(err error) {
 
 func (q *activeQuery) logEnd() {
 	info := q.Info()
+	if info.Error != nil && errors.Is(info.Error, ErrAbandoned) {
+		return
+	}
 	log := q.c.deps.Log.With("query", q.id, "user", info.Session.User, "state", info.State, "elapsed", info.ElapsedFor)
 	if info.Error != nil {
 		log.Info("query ended", "error", info.Error.Code.Name, "message", info.Error.Error())
@@ -333,7 +352,10 @@ func (q *activeQuery) Touch() {
 }
 
 // Cancel fails the query; see Query.
-func (q *activeQuery) Cancel(err *qerr.Error) { q.cancel(err) }
+func (q *activeQuery) Cancel(err *qerr.Error) {
+	q.cancel(err)
+	q.settle()
+}
 
 // Done is closed when the query has ended.
 func (q *activeQuery) Done() <-chan struct{} { return q.done }
@@ -341,6 +363,16 @@ func (q *activeQuery) Done() <-chan struct{} { return q.done }
 func (q *activeQuery) ended() bool {
 	select {
 	case <-q.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// over reports whether the query has ended and holds nothing any more.
+func (q *activeQuery) over() bool {
+	select {
+	case <-q.gone:
 		return true
 	default:
 		return false

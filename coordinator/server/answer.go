@@ -221,15 +221,16 @@ func (r *result) first(base string) ([]byte, error) {
 // makePage turns what the buffer has into the page of a token.
 func (r *result) makePage(token int64, base string) (*page, error) {
 	rows, ended, failure := r.take()
+	r.shown += rows.n
 	info := r.query().Info()
 	r.mu.Lock()
 	columns, known, partial, count := r.columns, r.known, r.partial, r.count
 	r.mu.Unlock()
-	p := &page{token: token, header: http.Header{}, last: ended}
+	p := &page{token: token, header: http.Header{}, last: ended, rows: r.shown, failure: failure}
 	head := answerHead{ID: r.id, InfoURI: r.infoURI(base)}
 	tail := answerTail{Stats: statsOf(info), Warnings: []struct{}{}, Error: errorOf(failure), UpdateType: info.UpdateType}
 	if !ended {
-		head.NextURI = r.uri(base, "executing", token+1)
+		head.NextURI = r.uri(base, r.phase(), token+1)
 		head.PartialCancelURI = base + "/v1/statement/partialCancel/" + string(r.id) + "/" + r.slug
 		tail.Stats.unfinish()
 	}
@@ -327,6 +328,14 @@ func splice(head answerHead, data []byte, tail answerTail) ([]byte, error) {
 		before = append(append(append(before, `"data":`...), data...), ',')
 	}
 	return append(before, after...), nil
+}
+
+// phase is the part of the next URI that says whether rows have been shown.
+func (r *result) phase() string {
+	if r.shown == 0 {
+		return "queued"
+	}
+	return "executing"
 }
 
 func (r *result) infoURI(base string) string {

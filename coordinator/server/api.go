@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -266,7 +267,10 @@ func (s *Server) failureOf(q coordinator.Query) *qerr.Error {
 func (s *Server) cancelQuery(w http.ResponseWriter, r *http.Request) {
 	id := plan.QueryID(r.PathValue("id"))
 	if q, found := s.cfg.Engine.Query(id); found {
-		s.end(q, qerr.New(qerr.UserCanceled, "Query was canceled"))
+		if err := s.end(r.Context(), q, qerr.New(qerr.UserCanceled, "Query was canceled")); err != nil {
+			sorry(w, err)
+			return
+		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -288,18 +292,25 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) {
 	if reason != "" {
 		message += " Message: " + reason
 	}
-	s.end(q, qerr.New(qerr.AdministrativelyKilled, "%s", message))
+	if err := s.end(r.Context(), q, qerr.New(qerr.AdministrativelyKilled, "%s", message)); err != nil {
+		sorry(w, err)
+		return
+	}
 	w.WriteHeader(http.StatusAccepted)
 }
 
 // end cancels a query and lets its client know at once, if it came over HTTP.
-func (s *Server) end(q coordinator.Query, err *qerr.Error) {
+// It returns when no successor would run the query.
+func (s *Server) end(ctx context.Context, q coordinator.Query, err *qerr.Error) error {
 	s.mu.Lock()
 	r := s.results[q.ID()]
 	s.mu.Unlock()
 	if r == nil {
 		q.Cancel(err)
-		return
+		return nil
 	}
-	r.fail(err)
+	if !r.fail(err) {
+		return nil
+	}
+	return s.hold(ctx, holdPage, func(ctx context.Context) error { return s.cfg.Journal.Fail(ctx, r.id, err) })
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -27,19 +28,37 @@ import (
 // happens. It keeps all queries.
 type fakeEngine struct {
 	mu      sync.Mutex
+	name    string
 	queries []*fakeQuery
 	made    int
 	account *mem.Account
 }
 
-func (e *fakeEngine) Submit(r coordinator.Request) coordinator.Query {
+func (e *fakeEngine) NewID() plan.QueryID {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.made++
+	return plan.QueryID(fmt.Sprintf("%s_%05d", cmp.Or(e.name, "q"), e.made-1))
+}
+
+func (e *fakeEngine) Recall(infos []*coordinator.QueryInfo) {
+	for _, info := range infos {
+		q := &fakeQuery{id: info.ID, req: coordinator.Request{SQL: info.SQL, Session: info.Session}, done: make(chan struct{}), state: info.State, err: info.Error}
+		q.once.Do(func() { close(q.done) })
+		e.mu.Lock()
+		e.queries = append(e.queries, q)
+		e.mu.Unlock()
+	}
+}
+
+func (e *fakeEngine) Resume(r coordinator.Resumption) coordinator.Query {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := &fakeQuery{
-		id: plan.QueryID(fmt.Sprintf("q_%05d", e.made)), req: r, done: make(chan struct{}), rows: make(chan *vector.Batch), back: make(chan struct{}),
+		id: r.ID, from: r, req: r.Request, done: make(chan struct{}), rows: make(chan *vector.Batch), back: make(chan struct{}),
 		ready: make(chan struct{}), state: coordinator.Queued, account: e.account,
 	}
-	e.queries, e.made = append(e.queries, q), e.made+1
+	e.queries = append(e.queries, q)
 	go q.run()
 	return q
 }
@@ -78,6 +97,7 @@ func (e *fakeEngine) last() *fakeQuery {
 // fakeQuery delivers batches of one bigint column.
 type fakeQuery struct {
 	id      plan.QueryID
+	from    coordinator.Resumption
 	req     coordinator.Request
 	account *mem.Account
 	done    chan struct{}
@@ -92,7 +112,18 @@ type fakeQuery struct {
 	effects coordinator.Effects
 	err     *qerr.Error
 	touched int
+	shown   int64 // as Delivered said
+	settled bool
 	once    sync.Once
+}
+
+func (q *fakeQuery) Delivered(n int64, last bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n < q.shown && !last {
+		panic("rows were taken back")
+	}
+	q.shown, q.settled = max(n, q.shown), q.settled || last
 }
 
 // run obeys the statement: rows N, wide N, slow, endless, never, error, effects.
@@ -140,7 +171,11 @@ func (q *fakeQuery) run() {
 	if n < 0 { // one row
 		q.offerValue(int64(-n))
 	}
-	for at := 0; at < n; at += 1000 {
+	if word == "local" && q.from.Rows > 0 {
+		q.end(qerr.New(qerr.RemoteHostGone, "lost").WithRetry())
+		return
+	}
+	for at := int(q.from.Rows); at < n; at += 1000 {
 		if !q.offer(at, min(1000, n-at)) {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -114,7 +115,7 @@ func routeOf(r *http.Request) string {
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		rec := &recorder{ResponseWriter: w}
+		rec := w.(*recorder) // see Handle
 		defer func() {
 			if p := recover(); p != nil {
 				s.cfg.Log.Error("panic in request", "method", r.Method, "path", routeOf(r), "panic", p, "stack", string(debug.Stack()))
@@ -135,20 +136,29 @@ func (s *Server) guard(next http.Handler) http.Handler {
 type recorder struct {
 	http.ResponseWriter
 	code int
+	// gone says that the server was abandoned: answers that begin after that are
+	// dropped.
+	gone    *atomic.Bool
+	dropped bool
 }
 
 // WriteHeader notes the status.
 func (r *recorder) WriteHeader(code int) {
 	if r.code == 0 {
-		r.code = code
+		r.code, r.dropped = code, r.gone.Load()
 	}
-	r.ResponseWriter.WriteHeader(code)
+	if !r.dropped {
+		r.ResponseWriter.WriteHeader(code)
+	}
 }
 
 // Write notes that the status is 200 unless another was set.
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.code == 0 {
-		r.code = http.StatusOK
+		r.code, r.dropped = http.StatusOK, r.gone.Load()
+	}
+	if r.dropped {
+		return len(b), nil
 	}
 	return r.ResponseWriter.Write(b)
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,6 +21,8 @@ type metrics struct {
 	submitted prometheus.Counter
 	done      *prometheus.CounterVec
 	sent      prometheus.Counter
+
+	own []prometheus.Collector // those that look at this server
 
 	gzip gzipWriters
 	pack compressors
@@ -54,12 +57,36 @@ func newMetrics(s *Server) (*metrics, error) {
 	buffered := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tutti_result_buffered_bytes", Help: "Bytes of rows that wait for clients.",
 	}, func() float64 { return float64(s.buffered.Load()) })
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.submitted, m.done, m.sent, buffered, &engineCollector{s.cfg.Engine}} {
+	m.own = []prometheus.Collector{buffered, &engineCollector{s.cfg.Engine}}
+	for _, c := range m.own {
 		if err := s.cfg.Registerer.Register(c); err != nil {
 			return nil, err
 		}
 	}
-	return m, nil
+	return m, errors.Join(share(s.cfg.Registerer, &m.requests), share(s.cfg.Registerer, &m.seconds), share(s.cfg.Registerer, &m.submitted),
+		share(s.cfg.Registerer, &m.done), share(s.cfg.Registerer, &m.sent))
+}
+
+// share registers a collector, or takes the one of a server before this one in
+// its place: counts go on.
+func share[C prometheus.Collector](r prometheus.Registerer, c *C) error {
+	err := r.Register(*c)
+	var already prometheus.AlreadyRegisteredError
+	if errors.As(err, &already) {
+		if old, ok := already.ExistingCollector.(C); ok {
+			*c = old
+			return nil
+		}
+	}
+	return err
+}
+
+// unregister takes away what only this server can tell, so that the next one
+// can.
+func (m *metrics) unregister(r prometheus.Registerer) {
+	for _, c := range m.own {
+		r.Unregister(c)
+	}
 }
 
 // mount serves /metrics.

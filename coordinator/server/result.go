@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/coordinator/journal"
 	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -35,10 +37,16 @@ type result struct {
 
 	// turn is held by the request that makes or repeats a page.
 	turn chan struct{}
-	page *page       // the last one made; guarded by turn
-	next int64       // its successor's token
-	read atomic.Bool // the last page has been made
-	left atomic.Bool // the client has canceled and will not come again
+	page *page // the last one shown; guarded by turn, as are the next five
+	made *page // the one to be shown next, if it could not be written down yet
+	next int64 // the token after page's
+	// shown is how many rows there were in all pages made.
+	shown   int64
+	written time.Time // when page was written down
+	// unsure says that pages may have been shown of which nothing is known.
+	unsure bool
+	read   atomic.Bool // the last page has been made
+	left   atomic.Bool // the client has canceled and will not come again
 
 	// changed wakes the holder of turn, space the filler.
 	changed, space chan struct{}
@@ -61,19 +69,30 @@ type buffer struct {
 	since time.Time // when the first one came
 }
 
-func (s *Server) newResult(q coordinator.Query, parametric bool, p *packer) *result {
-	r := &result{
-		srv: s, id: q.ID(), slug: newSlug(), parametric: parametric, packer: p, next: 1,
+// begin starts a statement's query and its result.
+func (s *Server) begin(st *journal.Statement) *result {
+	q := s.cfg.Engine.Resume(coordinator.Resumption{ID: st.ID, Created: st.Created, Request: st.Request})
+	r := s.prepare(st.ID, st.Slug, st.Parametric, newPacker(st.Encodings, &s.metrics.pack))
+	s.open(r, q)
+	go r.fill(s.ctx, q)
+	return r
+}
+
+func (s *Server) prepare(id plan.QueryID, slug string, parametric bool, p *packer) *result {
+	return &result{
+		srv: s, id: id, slug: slug, parametric: parametric, packer: p, next: 1,
 		turn: make(chan struct{}, 1), changed: make(chan struct{}, 1), space: make(chan struct{}, 1),
 		target: s.cfg.Limits.PageBytes,
 	}
+}
+
+// open lets a result be found.
+func (s *Server) open(r *result, q coordinator.Query) {
 	r.live.Store(&q)
-	r.timer = time.AfterFunc(r.keep(), r.retire)
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.timer = time.AfterFunc(r.keep(), r.retire)
 	s.results[r.id] = r
-	s.mu.Unlock()
-	go r.fill(s.ctx, q)
-	return r
 }
 
 func newSlug() string {
@@ -96,6 +115,7 @@ func (r *result) retire() {
 	r.mu.Lock()
 	r.drop()
 	r.mu.Unlock()
+	r.query().Cancel(qerr.New(qerr.AbandonedQuery, "The client did not come for the result")) // lets go of what was kept for it
 }
 
 // query returns the query, or what is left of it once it has been read.
@@ -114,6 +134,9 @@ func (s spent) ID() plan.QueryID { return s.id }
 // Touch does nothing: the query has ended.
 func (s spent) Touch() {}
 
+// Delivered does nothing: all is.
+func (s spent) Delivered(int64, bool) {}
+
 // Cancel does nothing: the query has ended.
 func (s spent) Cancel(*qerr.Error) {}
 
@@ -126,6 +149,7 @@ func (r *result) spend(p *page) {
 	r.columns = nil
 	r.mu.Unlock()
 	r.srv.keep(r, int64(p.size()))
+	r.srv.cfg.Journal.End(r.id, p.failure)
 }
 
 // touch says that the client is there.
@@ -151,6 +175,9 @@ func (r *result) drop() {
 // fill writes the query's rows into the buffer until it ends.
 func (r *result) fill(ctx context.Context, q coordinator.Query) {
 	err := r.pull(ctx, q)
+	if err != nil && (r.srv.gone.Load() || errors.Is(err, coordinator.ErrAbandoned)) {
+		return // this end is not the client's
+	}
 	r.mu.Lock()
 	r.ended = true
 	if err != nil && !r.partial && r.err == nil {
@@ -164,17 +191,19 @@ func (r *result) fill(ctx context.Context, q coordinator.Query) {
 }
 
 // fail ends the query for its client at once: it need not wait until all nodes
-// have let go of it. It does nothing once the query has ended.
-func (r *result) fail(err *qerr.Error) {
+// have let go of it. It does nothing, and returns false, once the query has ended.
+func (r *result) fail(err *qerr.Error) bool {
 	r.query().Cancel(err)
 	r.mu.Lock()
-	if !r.ended {
+	failed := !r.ended
+	if failed {
 		r.ended, r.err = true, err
 		r.drop()
 	}
 	r.mu.Unlock()
 	wake(r.changed)
 	wake(r.space)
+	return failed
 }
 
 func (r *result) pull(ctx context.Context, q coordinator.Query) error {
@@ -198,7 +227,7 @@ func (r *result) pull(ctx context.Context, q coordinator.Query) error {
 		if err != nil || b == nil {
 			return err
 		}
-		err = r.add(enc, b)
+		err = r.add(ctx, q, enc, b)
 		q.Release() // the query computes the next rows while these wait for a page
 		if err != nil {
 			return err
@@ -206,15 +235,25 @@ func (r *result) pull(ctx context.Context, q coordinator.Query) error {
 	}
 }
 
-// add writes a batch into the buffer.
-func (r *result) add(enc *encoder, b *vector.Batch) error {
+// add writes a batch into the buffer. Where pages are written down it does not
+// let the buffer grow beyond one of them, however wide the rows are.
+func (r *result) add(ctx context.Context, q coordinator.Query, enc *encoder, b *vector.Batch) error {
 	if err := b.Load(); err != nil {
 		return err
 	}
 	enc.bind(b)
-	for from, n := 0, b.Rows(); from < n; from += chunkRows {
-		if !r.write(enc, b, from, min(from+chunkRows, n)) {
+	bounded, step := r.srv.cfg.Journal.Remembers(), chunkRows
+	if bounded {
+		step = chunkRows / 16
+	}
+	for from, n := 0, b.Rows(); from < n; from += step {
+		if !r.write(enc, b, from, min(from+step, n)) {
 			return errPartial
+		}
+		if bounded {
+			if err := r.await(ctx, q); err != nil {
+				return err
+			}
 		}
 	}
 	r.noteCount(b)
@@ -292,33 +331,79 @@ func wake(c chan struct{}) {
 	}
 }
 
-// fetch returns the page of a token: the one made last, or the next one after
-// waiting for rows for a while.
-func (r *result) fetch(ctx context.Context, token int64, base string) (*page, error) {
+// fetch returns the page of a token: the one shown last, or the next one after
+// waiting for rows for a while. blank says that the client has seen no rows.
+func (r *result) fetch(ctx context.Context, token int64, blank bool, base string) (*page, error) {
 	select {
 	case r.turn <- struct{}{}:
 		defer func() { <-r.turn }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	if r.unsure {
+		r.agree(token, blank)
+	}
 	switch {
-	case r.page != nil && token == r.page.token:
+	case r.page != nil && token == r.page.token && !r.page.gone:
+		r.renew(ctx)
 		return r.page, nil
 	case token != r.next || r.page != nil && r.page.last:
 		return nil, errGone
 	}
-	if err := r.gather(ctx); err != nil {
-		return nil, err
+	if r.made == nil {
+		if err := r.gather(ctx); err != nil {
+			return nil, err
+		}
+		if r.srv.gone.Load() {
+			return nil, errAbandoned
+		}
+		p, err := r.makePage(token, base)
+		if err != nil {
+			return nil, err
+		}
+		r.made = p
 	}
-	p, err := r.makePage(token, base)
-	if err != nil {
-		return nil, err
+	return r.show(ctx, r.made)
+}
+
+// show writes a page down before anybody sees it.
+func (r *result) show(ctx context.Context, p *page) (*page, error) {
+	j := r.srv.cfg.Journal
+	if j.Remembers() {
+		entry := p.entry()
+		if err := r.srv.hold(ctx, holdPage, func(ctx context.Context) error { return j.Page(ctx, r.id, entry) }); err != nil {
+			return nil, err
+		}
+		r.written = r.srv.cfg.Clock.Now()
 	}
-	r.page, r.next = p, token+1
+	r.page, r.made, r.next = p, nil, p.token+1
+	if p.rows > 0 || p.last {
+		r.query().Delivered(p.rows, p.last)
+	}
 	if p.last {
 		r.spend(p)
 	}
 	return p, nil
+}
+
+// renew keeps a page remembered whose client asks for it again and again.
+func (r *result) renew(ctx context.Context) {
+	j := r.srv.cfg.Journal
+	if now := r.srv.cfg.Clock.Now(); j.Remembers() && !r.page.last && now.Sub(r.written) > r.srv.cfg.Limits.ClientTimeout/2 {
+		if j.Page(ctx, r.id, r.page.entry()) == nil { // else the next request will do
+			r.written = now
+		}
+	}
+}
+
+// agree learns from the client's request how far it is. If it has seen no rows
+// its query, which has begun again, goes on from any token; else the rest of
+// the result is lost.
+func (r *result) agree(token int64, blank bool) {
+	r.unsure, r.next = false, token
+	if !blank {
+		r.fail(errLost())
+	}
 }
 
 // gather waits until there is something to tell: the end, a full page, some
@@ -370,6 +455,9 @@ func (r *result) take() (rows buffer, ended bool, failure *qerr.Error) {
 	case full:
 		r.target = max(min(2*r.target, limits.MaxPageBytes), limits.PageBytes)
 	}
+	if j := r.srv.cfg.Journal; j.Remembers() {
+		r.target = min(r.target, j.PageLimit())
+	}
 	if full && !ended {
 		r.rows.json = make([]byte, 0, r.target+r.target/8)
 	}
@@ -396,6 +484,19 @@ type page struct {
 	header http.Header
 	last   bool
 	packed bool // rows are compressed already
+	gone   bool // its body is not known any more
+	// rows is how many rows were shown up to its end.
+	rows    int64
+	failure *qerr.Error
+}
+
+// entry is the page as the journal has it.
+func (p *page) entry() *journal.Page {
+	body := p.body[0]
+	if len(p.body) > 1 {
+		body = slices.Concat(p.body...)
+	}
+	return &journal.Page{Token: p.token, Header: p.header, Body: body, Last: p.last, Packed: p.packed, Rows: p.rows, Failure: p.failure}
 }
 
 func (p *page) size() (n int) {

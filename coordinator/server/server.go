@@ -17,6 +17,23 @@
 // can ask again and gets the same bytes. Nothing else is kept: sessions and
 // prepared statements live in the client, which sends them with each request.
 //
+// # Successors
+//
+// Where another coordinator may take over, nothing is told to a client that a
+// majority of coordinators has not in memory: that a statement was accepted,
+// and each page with how far it goes (package journal). The next leader's
+// server starts from that (Restore): it has the same results under the same
+// URIs, gives the same bytes for the last token and the rows that follow for
+// the next. A page that could not be written down is neither shown nor made
+// again: the request waits, or asks the client to come back.
+//
+// A server whose leadership is over is abandoned: it says nothing more to
+// anybody, and requests that wait in it come out of Handle unanswered.
+//
+// The URI of a token is under "queued" until rows have been shown, then under
+// "executing". So even when all memories are gone it is known from the client's
+// request whether its query may begin again.
+//
 // # Trust
 //
 // Without authentication the user is whoever the client says. The URIs of a
@@ -35,14 +52,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/coordinator/journal"
 	"github.com/tuttidb/tutti/internal/clock"
 	"github.com/tuttidb/tutti/planner/plan"
 )
 
 // Engine runs statements; *coordinator.Coordinator is one.
 type Engine interface {
-	// Submit accepts a statement and returns at once.
-	Submit(coordinator.Request) coordinator.Query
+	// NewID names a query that is about to begin.
+	NewID() plan.QueryID
+	// Resume begins a query or goes on with one, and returns at once.
+	Resume(coordinator.Resumption) coordinator.Query
+	// Recall puts queries that ended under an earlier coordinator into the
+	// history.
+	Recall([]*coordinator.QueryInfo)
 	// Query finds a query that runs or is remembered.
 	Query(plan.QueryID) (coordinator.Query, bool)
 	// Queries returns snapshots, newest first.
@@ -87,7 +110,9 @@ var DefaultLimits = Limits{
 
 // Config is what a server is made of.
 type Config struct {
-	Engine  Engine
+	Engine Engine
+	// Journal is what a successor goes on from; nil: there will be none.
+	Journal *journal.Journal
 	Log     *slog.Logger
 	Clock   clock.Clock
 	Version string
@@ -120,6 +145,7 @@ type Server struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	ending  atomic.Bool
+	gone    atomic.Bool // abandoned
 	// buffered counts the bytes of rows that wait for clients.
 	buffered atomic.Int64
 
@@ -170,14 +196,23 @@ func orDefault[T int | int64 | time.Duration](v *T, d T) {
 	}
 }
 
-// ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// ServeHTTP answers one request; see Handle.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.Handle(w, r) {
+		sorry(w, errAbandoned)
+	}
+}
 
 // Close lets go of all results. Requests that wait are answered; the queries
 // are the coordinator's to end.
 func (s *Server) Close() {
 	s.ending.Store(true)
 	s.stop()
+	s.clear()
+}
+
+// clear drops all results.
+func (s *Server) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, r := range s.results {
@@ -199,6 +234,7 @@ func (s *Server) keep(r *result, size int64) {
 	for s.keptBytes > s.cfg.Limits.KeepBytes && len(s.kept) > 1 {
 		s.kept[0].timer.Stop()
 		delete(s.results, s.kept[0].id)
+		s.cfg.Journal.Forget(s.kept[0].id)
 		s.shift()
 	}
 }
@@ -208,6 +244,7 @@ func (s *Server) forget(r *result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.results, r.id)
+	s.cfg.Journal.Forget(r.id)
 	for len(s.kept) > 0 && s.results[s.kept[0].id] == nil {
 		s.shift()
 	}

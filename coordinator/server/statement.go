@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/coordinator/journal"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
 )
@@ -24,8 +26,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.full(); err != nil {
-		w.Header().Set("Retry-After", "1")
-		plainError(w, http.StatusServiceUnavailable, err.Error())
+		sorry(w, err)
 		return
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.Limits.MaxBody))
@@ -45,9 +46,17 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	parametric := slices.ContainsFunc(session.Capabilities, func(c string) bool { return strings.EqualFold(c, "PARAMETRIC_DATETIME") })
-	q := s.cfg.Engine.Submit(coordinator.Request{SQL: string(text), Session: session})
+	st := &journal.Statement{
+		ID: s.cfg.Engine.NewID(), Slug: newSlug(), Request: coordinator.Request{SQL: string(text), Session: session}, Created: s.cfg.Clock.Now(),
+		Parametric: parametric, Encodings: listOf(r, "Query-Data-Encoding"),
+	}
+	if err := s.hold(r.Context(), holdStatement, func(ctx context.Context) error { return s.cfg.Journal.Accept(ctx, st) }); err != nil {
+		s.cfg.Journal.Forget(st.ID)
+		sorry(w, err)
+		return
+	}
 	s.metrics.submitted.Inc()
-	res := s.newResult(q, parametric, newPacker(listOf(r, "Query-Data-Encoding"), &s.metrics.pack))
+	res := s.begin(st)
 	body, err := res.first(baseOf(r))
 	if err != nil {
 		s.broken(w, r, err)
@@ -121,12 +130,15 @@ func (s *Server) fetch(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	p, err := res.fetch(r.Context(), token, baseOf(r))
+	p, err := res.fetch(r.Context(), token, strings.HasPrefix(r.URL.Path, "/v1/statement/queued/"), baseOf(r))
+	var later *unwritten
 	switch {
 	case r.Context().Err() != nil:
 		return // nobody is there to answer
 	case errors.Is(err, errGone):
 		plainError(w, http.StatusGone, err.Error())
+	case errors.Is(err, errAbandoned), errors.As(err, &later):
+		sorry(w, err)
 	case err != nil:
 		s.broken(w, r, err)
 	default:
@@ -139,7 +151,13 @@ func (s *Server) fetch(w http.ResponseWriter, r *http.Request) {
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request) {
 	if res := s.result(w, r); res != nil {
 		res.left.Store(true)
-		res.fail(qerr.New(qerr.UserCanceled, "Query was canceled"))
+		failure := qerr.New(qerr.UserCanceled, "Query was canceled")
+		res.fail(failure)
+		if err := s.hold(r.Context(), holdPage, func(ctx context.Context) error { return s.cfg.Journal.Fail(ctx, res.id, failure) }); err != nil {
+			sorry(w, err)
+			return
+		}
+		s.cfg.Journal.End(res.id, failure)
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

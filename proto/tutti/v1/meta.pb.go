@@ -3390,8 +3390,8 @@ type MetaPage struct {
 	Packed bool `protobuf:"varint,7,opt,name=packed,proto3" json:"packed,omitempty"`
 	// rows is how many rows of the result were shown, this page's included.
 	Rows int64 `protobuf:"varint,8,opt,name=rows,proto3" json:"rows,omitempty"`
-	// failure, where given, is why the query ends after this page, encoded by
-	// the coordinator; it has been decided but not been shown.
+	// failure, where given, is why the query ends, encoded by the coordinator:
+	// with this page if it is the last, else after it.
 	Failure       []byte `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
