@@ -103,6 +103,36 @@ func (a *API) Values(ctx context.Context, kind, namespace, name string) (map[str
 	return out, err
 }
 
+// Disk returns the folder of this machine that a claim is bound to.
+func (a *API) Disk(ctx context.Context, namespace, claim string) (string, error) {
+	var c claimObject
+	if err := a.Do(ctx, http.MethodGet, "/api/v1/namespaces/"+namespace+"/persistentvolumeclaims/"+claim, nil, &c); err != nil {
+		return "", err
+	}
+	if c.Spec.VolumeName == "" || c.Status.Phase != "Bound" {
+		return "", fmt.Errorf("claim %s is not bound", claim)
+	}
+	var v volumeObject
+	if err := a.Do(ctx, http.MethodGet, "/api/v1/persistentvolumes/"+c.Spec.VolumeName, nil, &v); err != nil {
+		return "", err
+	}
+	if v.Spec.HostPath.Path == "" {
+		return "", fmt.Errorf("not supported: volume %s is not a folder of this machine", c.Spec.VolumeName)
+	}
+	return v.Spec.HostPath.Path, nil
+}
+
+// AccountToken returns a token for a Pod's account.
+func (a *API) AccountToken(ctx context.Context, p *Pod, seconds int) (string, error) {
+	var t struct{ Status struct{ Token string } }
+	body := map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": map[string]any{
+		"expirationSeconds": seconds,
+		"boundObjectRef":    map[string]any{"apiVersion": "v1", "kind": "Pod", "name": p.Metadata.Name, "uid": p.Metadata.UID},
+	}}
+	err := a.Do(ctx, http.MethodPost, "/api/v1/namespaces/"+p.Metadata.Namespace+"/serviceaccounts/"+p.Spec.ServiceAccount+"/token", body, &t)
+	return t.Status.Token, err
+}
+
 // SetStatus merges a Pod's status, which goes to nobody but this very Pod.
 func (a *API) SetStatus(ctx context.Context, p *Pod, s PodStatus) error {
 	body := map[string]any{"metadata": map[string]any{"uid": p.Metadata.UID}, "status": s}

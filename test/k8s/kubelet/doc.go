@@ -8,16 +8,18 @@
 //   - an address and a network namespace of its own, on a bridge
 //   - the image's files as its root, read-only where the Pod says so, and only
 //     its volumes to write to
+//   - folders that outlive it, by claims (see Disks), ConfigMaps, Secrets and
+//     a token of its account as files
 //   - the Pod's user and group, no privileges, and its environment: fields,
 //     resources, Secrets, $(NAME) in arguments
 //   - startup, readiness and liveness probes, restarts, preStop, SIGTERM, the
 //     grace period, SIGKILL
-//   - names of Services and of StatefulSet Pods in /etc/hosts, and Services that
-//     lead to what is ready (see Services)
+//   - names of Services and of StatefulSet Pods in /etc/hosts, that of a
+//     headless Service with all of its addresses, and Services that lead to what
+//     is ready (see Services)
 //
 // Not supported, and refused with a word in the Pod's status: several
-// containers, init containers, volumes other than emptyDir and configMap, gRPC
-// probes, exec. Limits of memory, processors and volumes are not enforced, nor
+// containers, init containers, other kinds of volumes, gRPC probes, exec. Limits of memory, processors and volumes are not enforced, nor
 // are network policies.
 //
 // A node dies with its process: SIGKILL ends its Pods with it (see Start), and

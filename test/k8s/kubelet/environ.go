@@ -8,13 +8,18 @@ import (
 	"strings"
 )
 
+// kubernetesIP is the address of the Service of the API server: the first of
+// the range that the control plane is started with.
+const kubernetesIP = "10.96.0.1"
+
 // source gives the contents of ConfigMaps and Secrets.
 type source func(ctx context.Context, kind, namespace, name string) (map[string][]byte, error)
 
 // environ is a container's environment, by name. Later names win over earlier
 // ones, and all over those of envFrom, as in Kubernetes.
 func environ(ctx context.Context, get source, p *Pod, c *Container, ip string) (map[string]string, error) {
-	env := map[string]string{"HOSTNAME": hostname(p)}
+	// Of all Services, that of Kubernetes itself is told to every Pod.
+	env := map[string]string{"HOSTNAME": hostname(p), "KUBERNETES_SERVICE_HOST": kubernetesIP, "KUBERNETES_SERVICE_PORT": "443"}
 	for _, from := range c.EnvFrom {
 		kind, ref := "secrets", from.SecretRef
 		if ref == nil {

@@ -79,12 +79,36 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// shelf is a store of what kept gives, of one disk and of one account.
+type shelf struct{ disk string }
+
+func (shelf) Values(ctx context.Context, kind, namespace, name string) (map[string][]byte, error) {
+	return kept(ctx, kind, namespace, name)
+}
+
+func (s shelf) Disk(_ context.Context, _, claim string) (string, error) {
+	if claim != "disk-p" {
+		return "", errors.New("claim " + claim + " is not bound")
+	}
+	return s.disk, nil
+}
+
+func (shelf) AccountToken(_ context.Context, p *Pod, seconds int) (string, error) {
+	if p.Spec.ServiceAccount == "" {
+		return "", errors.New("no account")
+	}
+	return fmt.Sprintf("token of %s for %d s", p.Spec.ServiceAccount, seconds), nil
+}
+
 func TestVolumes(t *testing.T) {
-	p := podOf(t, "p", `"containers": [], "securityContext": {"fsGroup": 65532},
-		"volumes": [{"name": "data", "emptyDir": {}}, {"name": "conf", "configMap": {"name": "config"}}]`)
-	dir := t.TempDir()
+	p := podOf(t, "p", `"containers": [], "securityContext": {"fsGroup": 65532}, "serviceAccountName": "me",
+		"volumes": [{"name": "data", "emptyDir": {}}, {"name": "conf", "configMap": {"name": "config"}}, {"name": "keys", "secret": {"secretName": "keys"}},
+			{"name": "meta", "persistentVolumeClaim": {"claimName": "disk-p"}},
+			{"name": "account", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "expirationSeconds": 60}},
+				{"configMap": {"name": "config", "items": [{"key": "b.yaml", "path": "c.yaml"}]}}]}}]`)
+	dir, from := t.TempDir(), shelf{disk: t.TempDir()}
 	for range 2 { // a restart finds what is there
-		out, err := volumes(t.Context(), kept, p, dir)
+		out, err := volumes(t.Context(), from, p, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,12 +121,26 @@ func TestVolumes(t *testing.T) {
 		if target, err := os.Readlink(filepath.Join(out["conf"], "a.yaml")); err != nil || target != "..data/a.yaml" {
 			t.Errorf("a.yaml leads to %q (%v)", target, err)
 		}
+		if info, err := os.Stat(out["meta"]); out["meta"] != from.disk || err != nil || info.Mode().Perm() != 0o777 {
+			t.Errorf("meta is %s, %v (%v)", out["meta"], info, err)
+		}
+		for file, want := range map[string]string{"keys/KEY": "k", "account/token": "token of me for 60 s", "account/c.yaml": "b: 2\n"} {
+			if b, err := os.ReadFile(filepath.Join(dir, file)); err != nil || string(b) != want {
+				t.Errorf("%s is %q (%v)", file, b, err)
+			}
+		}
 	}
 	for volume, want := range map[string]string{
-		`{"name": "v", "hostPath": {"path": "/"}}`:        "not supported: volumes other than",
-		`{"name": "v", "configMap": {"name": "missing"}}`: "missing not found",
+		`{"name": "v", "hostPath": {"path": "/"}}`:                                                              "not supported: this kind of volume",
+		`{"name": "v", "secret": {"secretName": "missing"}}`:                                                    "missing not found",
+		`{"name": "v", "persistentVolumeClaim": {"claimName": "x"}}`:                                            "claim x is not bound",
+		`{"name": "v", "projected": {"sources": [{"downwardAPI": {}}]}}`:                                        "not supported: this source",
+		`{"name": "v", "projected": {"sources": [{"serviceAccountToken": {}}]}}`:                                "no account",
+		`{"name": "v", "projected": {"sources": [{"configMap": {"name": "missing"}}]}}`:                         "missing not found",
+		`{"name": "v", "projected": {"sources": [{"configMap": {"name": "config", "items": [{"key": "x"}]}}]}}`: "has no key x",
+		`{"name": "v", "configMap": {"name": "missing"}}`:                                                       "missing not found",
 	} {
-		_, err := volumes(t.Context(), kept, podOf(t, "p", `"containers": [], "volumes": [`+volume+`]`), t.TempDir())
+		_, err := volumes(t.Context(), shelf{}, podOf(t, "p", `"containers": [], "volumes": [`+volume+`]`), t.TempDir())
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", volume, err, want)
 		}
@@ -244,8 +282,8 @@ func clusterText(t *testing.T, readyB bool) ([]service, []slice) {
 
 func TestTargets(t *testing.T) {
 	for ready, want := range map[bool]string{
-		false: "map[127.0.0.1:19801:[127.0.0.1:19802]]",
-		true:  "map[127.0.0.1:19801:[127.0.0.1:19802 127.0.0.2:19802]]",
+		false: "map[10.96.0.1:443:[] 127.0.0.1:19801:[127.0.0.1:19802]]",
+		true:  "map[10.96.0.1:443:[] 127.0.0.1:19801:[127.0.0.1:19802 127.0.0.2:19802]]",
 	} {
 		if got := fmt.Sprint(targets(clusterText(t, ready))); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -256,6 +294,8 @@ func TestTargets(t *testing.T) {
 func TestHostsFile(t *testing.T) {
 	want := `127.0.0.1 localhost
 10.244.1.2 c-0.peers c-0.peers.lake c-0.peers.lake.svc c-0.peers.lake.svc.cluster.local
+10.244.1.2 peers peers.lake peers.lake.svc peers.lake.svc.cluster.local
+10.244.1.3 peers peers.lake peers.lake.svc peers.lake.svc.cluster.local
 10.96.0.1 kubernetes kubernetes.default kubernetes.default.svc kubernetes.default.svc.cluster.local
 127.0.0.1 tutti tutti.lake tutti.lake.svc tutti.lake.svc.cluster.local
 `

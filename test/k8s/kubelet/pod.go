@@ -209,7 +209,7 @@ func (w *pod) prepare(ctx context.Context) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	folders, err := volumes(ctx, w.api.Values, w.p, filepath.Join(w.dir, "volumes"))
+	folders, err := volumes(ctx, w.api, w.p, filepath.Join(w.dir, "volumes"))
 	if err != nil {
 		return Spec{}, err
 	}

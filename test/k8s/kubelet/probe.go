@@ -19,7 +19,11 @@ func act(ctx context.Context, h *Handler, c *Container, ip string) error {
 		if err != nil {
 			return err
 		}
-		return get(ctx, "http://"+net.JoinHostPort(ip, strconv.Itoa(port))+h.HTTPGet.Path)
+		header := http.Header{}
+		for _, one := range h.HTTPGet.HTTPHeaders {
+			header.Add(one.Name, one.Value)
+		}
+		return get(ctx, "http://"+net.JoinHostPort(ip, strconv.Itoa(port))+h.HTTPGet.Path, header)
 	case h.TCPSocket != nil:
 		port, err := h.TCPSocket.Port.in(c)
 		if err != nil {
@@ -36,11 +40,12 @@ func act(ctx context.Context, h *Handler, c *Container, ip string) error {
 	return errors.New("not supported: exec and gRPC in probes and hooks")
 }
 
-func get(ctx context.Context, url string) error {
+func get(ctx context.Context, url string, header http.Header) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
+	req.Header = header
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

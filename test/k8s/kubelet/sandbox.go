@@ -248,7 +248,14 @@ func (in *initSpec) mount() error {
 	}
 	binds := []Bind{{Source: "/proc", Target: "/proc"}, {Source: "/dev", Target: "/dev"}, {Source: in.Hosts, Target: "/etc/hosts", ReadOnly: true}}
 	for _, m := range append(binds, in.Mounts...) {
-		if err := bind(m.Source, filepath.Join(in.Root, m.Target), m.ReadOnly); err != nil {
+		target := filepath.Join(in.Root, m.Target)
+		if info, err := os.Stat(m.Source); err == nil && info.IsDir() {
+			// It may lie in a volume that is mounted by now, and not be there.
+			if err := os.MkdirAll(target, 0o755); err != nil {
+				return err
+			}
+		}
+		if err := bind(m.Source, target, m.ReadOnly); err != nil {
 			return err
 		}
 	}

@@ -97,7 +97,7 @@ func (s *Services) sync(ctx context.Context) error {
 func targets(services []service, all []slice) map[string][]string {
 	out := map[string][]string{}
 	for _, svc := range services {
-		if svc.Spec.ClusterIP == "" || svc.Spec.ClusterIP == "None" || svc.Metadata.Name == "kubernetes" {
+		if svc.Spec.ClusterIP == "" || svc.Spec.ClusterIP == "None" {
 			continue
 		}
 		for _, port := range svc.Spec.Ports {
@@ -141,7 +141,11 @@ func hostsFile(services []service, all []slice) []byte {
 		}
 		for _, sl := range slicesOf(svc, all) {
 			for _, e := range sl.Endpoints {
-				if e.Hostname != "" && e.ready() {
+				if !e.ready() {
+					continue
+				}
+				add(e.Addresses[0], svc.Metadata.Name, svc.Metadata.Namespace) // the name leads to all of them
+				if e.Hostname != "" {
 					add(e.Addresses[0], e.Hostname+"."+svc.Metadata.Name, svc.Metadata.Namespace)
 				}
 			}

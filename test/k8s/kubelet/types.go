@@ -38,6 +38,7 @@ type PodSpec struct {
 	Containers      []Container     `json:"containers"`
 	Volumes         []Volume        `json:"volumes"`
 	SecurityContext SecurityContext `json:"securityContext"`
+	ServiceAccount  string          `json:"serviceAccountName"`
 }
 
 // SecurityContext is who a Pod's processes are.
@@ -90,17 +91,33 @@ type Mount struct {
 
 // Volume is a folder of a Pod.
 type Volume struct {
-	Name      string
-	EmptyDir  *struct{}
-	ConfigMap *struct{ Name string }
+	Name                  string
+	EmptyDir              *struct{}
+	ConfigMap             *struct{ Name string }
+	Secret                *struct{ SecretName string }
+	PersistentVolumeClaim *struct{ ClaimName string }
+	Projected             *struct{ Sources []Projection }
+}
+
+// Projection is one of the sources of a projected volume.
+type Projection struct {
+	ConfigMap *struct {
+		Name  string
+		Items []struct{ Key, Path string }
+	}
+	ServiceAccountToken *struct {
+		Path              string
+		ExpirationSeconds int
+	}
 }
 
 // Handler is an action of a hook or a probe.
 type Handler struct {
 	HTTPGet *struct {
-		Path   string
-		Port   PortRef
-		Scheme string
+		Path        string
+		Port        PortRef
+		Scheme      string
+		HTTPHeaders []struct{ Name, Value string }
 	}
 	TCPSocket *struct{ Port PortRef }
 	Sleep     *struct{ Seconds int }
