@@ -184,6 +184,7 @@ func (w *Worker) join(ctx context.Context, address string) (joined bool, err err
 			joined = true
 		}
 		if c := msg.GetCatalogs(); c != nil {
+			w.belong(c.GetCluster())
 			w.d.Catalogs.Set(c)
 			if joined && !beating { // the first heartbeat says that the worker can begin
 				beating = true
@@ -197,6 +198,21 @@ func (w *Worker) join(ctx context.Context, address string) (joined bool, err err
 			w.ordered(address, d)
 		}
 	}
+}
+
+// belong notes which cluster the coordinators are. One that was founded anew,
+// since all disks were lost, counts its epochs from the beginning.
+func (w *Worker) belong(cluster string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if cluster == "" || cluster == w.family {
+		return
+	}
+	if w.family != "" {
+		w.d.Log.Warn("the coordinators are another cluster now", "cluster", cluster, "before", w.family)
+		w.manager.renew()
+	}
+	w.family = cluster
 }
 
 // enter notes that a coordinator has taken the worker, unless it has already

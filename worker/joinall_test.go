@@ -245,3 +245,34 @@ func TestOrphanLease(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherCluster: a cluster that was founded anew is obeyed, though its
+// epochs are lower than those of the one before.
+func TestAnotherCluster(t *testing.T) {
+	n := startNode(t, &numbers{}, nil)
+	c := startCoordinator(t, n.auth, "127.0.0.1:0")
+	w := workerOf(t, n, nil, c.address)
+	<-c.hellos
+	start := func(query string, epoch uint64) error {
+		req := request(t, query, scanFragment(plan.Gather), 0, 1, 1)
+		req.Epoch = epoch
+		_, err := n.client.StartTask(t.Context(), req)
+		return err
+	}
+	cluster := func(name string) {
+		c.orders <- &pb.JoinResponse{Message: &pb.JoinResponse_Catalogs{Catalogs: &pb.Catalogs{Cluster: name}}}
+		eventually(t, "the cluster is "+name, func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.family == name })
+	}
+	cluster("old")
+	if err := start("a", 9); err != nil {
+		t.Fatal(err)
+	}
+	cluster("old")
+	if err := start("b", 3); err == nil {
+		t.Error("an old epoch was obeyed")
+	}
+	cluster("new")
+	if err := start("c", 3); err != nil {
+		t.Error(err)
+	}
+}

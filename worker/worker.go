@@ -64,6 +64,7 @@ type Worker struct {
 	cut    bool              // the lease has run out since
 	joined map[string]string // coordinators joined now: id → address
 	wanted map[string]bool   // addresses to keep joined
+	family string            // the cluster that the coordinators are
 }
 
 // New returns a worker that has not joined yet.
@@ -133,6 +134,18 @@ func (w *Worker) forget(ctx context.Context, f *pb.ForgetQueries) {
 			w.d.Log.Warn("end a forgotten query", "query", q, "error", err)
 		}
 	}
+}
+
+// Abandon ends all queries that the manager has, for another coordinator goes on
+// with them elsewhere. It may be given others at once.
+func (m *Manager) Abandon(ctx context.Context) { m.endAll(ctx, errQueryEnded) }
+
+// renew forgets which coordinator spoke last: those of another cluster count
+// from the beginning.
+func (m *Manager) renew() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch = 0
 }
 
 // superseded reports whether a coordinator of a newer epoch has spoken.

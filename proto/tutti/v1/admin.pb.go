@@ -427,9 +427,7 @@ func (x *AdminDrainRequest) GetReason() string {
 }
 
 type AdminDrainResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// known is whether the callee has seen a worker of that name.
-	Known         bool `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -462,13 +460,6 @@ func (x *AdminDrainResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use AdminDrainResponse.ProtoReflect.Descriptor instead.
 func (*AdminDrainResponse) Descriptor() ([]byte, []int) {
 	return file_tutti_v1_admin_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *AdminDrainResponse) GetKnown() bool {
-	if x != nil {
-		return x.Known
-	}
-	return false
 }
 
 type AdminUndrainRequest struct {
@@ -758,9 +749,8 @@ const file_tutti_v1_admin_proto_rawDesc = "" +
 	"\x06leader\x18\x01 \x01(\tR\x06leader\"?\n" +
 	"\x11AdminDrainRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"*\n" +
-	"\x12AdminDrainResponse\x12\x14\n" +
-	"\x05known\x18\x01 \x01(\bR\x05known\")\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x14\n" +
+	"\x12AdminDrainResponse\")\n" +
 	"\x13AdminUndrainRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\",\n" +
 	"\x14AdminUndrainResponse\x12\x14\n" +
