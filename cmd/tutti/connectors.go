@@ -48,9 +48,9 @@ type lakeSettings struct {
 		Endpoint     string `yaml:"endpoint"`
 		Region       string `yaml:"region"`
 		PathStyle    bool   `yaml:"path-style"`
-		AccessKey    string `yaml:"access-key"`
-		SecretKey    string `yaml:"secret-key"`
-		SessionToken string `yaml:"session-token"`
+		AccessKey    string `yaml:"access-key" credential:"public"`
+		SecretKey    string `yaml:"secret-key" credential:"secret"`
+		SessionToken string `yaml:"session-token" credential:"secret"`
 	} `yaml:"s3"`
 }
 
@@ -74,7 +74,25 @@ func (b *builder) build(c config.Catalog) (connectors.Connector, error) {
 	case "lake":
 		return b.lake(c)
 	}
-	return nil, fmt.Errorf("catalog %s: there is no connector %q%s", c.Name, c.Connector, config.Suggest(c.Connector, []string{"lake", "tpch", "memory"}))
+	return nil, noConnector(c)
+}
+
+func noConnector(c config.Catalog) error {
+	return fmt.Errorf("catalog %s: there is no connector %q%s", c.Name, c.Connector, config.Suggest(c.Connector, []string{"lake", "tpch", "memory"}))
+}
+
+// settings returns a pointer to the struct that a connector's settings are
+// decoded into, nil if there is no such connector.
+func settings(connector string) any {
+	switch connector {
+	case "tpch":
+		return &tpch.Config{}
+	case "memory":
+		return &struct{}{}
+	case "lake":
+		return &lakeSettings{}
+	}
+	return nil
 }
 
 func (b *builder) lake(c config.Catalog) (connectors.Connector, error) {
