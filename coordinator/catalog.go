@@ -55,15 +55,16 @@ func (q *activeQuery) createCatalog(s *ast.CreateCatalog, params []ast.Expressio
 	if s.Authorization != nil { // without a position, as Trino
 		return qerr.New(qerr.NotSupportedCode, "CREATE CATALOG with AUTHORIZATION is not yet supported")
 	}
-	d, err := q.definitions(s, "CREATE CATALOG")
-	if err != nil {
-		return err
-	}
 	def := CatalogDefinition{Name: s.Name.Fold(), Connector: s.Connector.Fold()}
 	if s.Comment != nil {
 		def.Comment = s.Comment.Value
 	}
+	var err error
 	if def.Properties, err = q.catalogProperties(s.Properties, params); err != nil {
+		return err
+	}
+	d, err := q.definitions(s, "CREATE CATALOG")
+	if err != nil {
 		return err
 	}
 	err = d.Create(q.ctx, q.id, def)
