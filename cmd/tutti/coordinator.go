@@ -13,6 +13,9 @@ import (
 	"github.com/tuttidb/tutti/cmd/tutti/config"
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/coordinator/cluster"
+	"github.com/tuttidb/tutti/coordinator/meta"
+	"github.com/tuttidb/tutti/coordinator/reign"
+	"github.com/tuttidb/tutti/coordinator/server"
 	"github.com/tuttidb/tutti/exchange"
 	"github.com/tuttidb/tutti/exec/local"
 	"github.com/tuttidb/tutti/internal/clock"
@@ -20,14 +23,18 @@ import (
 	"github.com/tuttidb/tutti/worker"
 )
 
-// lease is how long a worker may be silent.
-const lease = 5 * time.Second
+const (
+	// lease is how long a worker may be silent.
+	lease = 5 * time.Second
+	// orphanLease is how long a worker keeps its tasks without any coordinator.
+	orphanLease = 30 * time.Second
+)
 
 func coordinatorCommand() *cobra.Command {
 	cfg := &config.Config{}
 	cmd := &cobra.Command{
 		Use:   "coordinator",
-		Short: "Run a coordinator, which workers join",
+		Short: "Run a coordinator, which workers join; with --peers one of several that replace each other",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := loadConfig(cmd.Flags(), cfg, config.Coordinator); err != nil {
@@ -40,74 +47,113 @@ func coordinatorCommand() *cobra.Command {
 	return cmd
 }
 
+// seat is a coordinator's process: what lives as long as it does, whoever
+// leads. What lives as long as a leadership is made in reign.go.
+type seat struct {
+	p        *process
+	id       string
+	web      net.Listener
+	address  string // of the gRPC door, as others reach it
+	door     *door
+	auth     *exchange.Auth
+	conns    *exchange.Conns
+	registry *cluster.Registry
+	store    *exchange.Store
+	manager  *worker.Manager
+	front    *front
+	node     *meta.Node
+	peers    *peers
+	local    *server.Local
+	router   *reign.Router
+	rule     rule
+	// wired is closed when all of the above is there.
+	wired chan struct{}
+}
+
 // runCoordinator serves clients and workers until ctx ends.
 func runCoordinator(ctx context.Context, cfg *config.Config) error {
 	if err := prepareDir(cfg); err != nil {
 		return err
 	}
-	p := newProcess(cfg)
-	web, err := listen("http-listen", cfg.HTTPListen)
-	if err != nil {
+	s := &seat{p: newProcess(cfg), wired: make(chan struct{})}
+	var err error
+	if s.web, err = listen("http-listen", cfg.HTTPListen); err != nil {
 		return err
 	}
 	control, err := listen("grpc-listen", cfg.GRPCListen)
 	if err != nil {
 		return err
 	}
-	id := nodeID(cfg, control.Addr())
-	d := p.openDoor("coordinator", web, id)
-	auth := exchange.NewAuth(cfg.InternalSecret, clock.System{})
-	conns := exchange.NewConns(auth, insecure.NewCredentials())
-	defer conns.Close()
-
-	catalogs := coordinator.NewCatalogs()
-	var f *front
-	registry := cluster.New(cluster.Config{
-		Name: cfg.Environment, NodeID: id, Lease: lease, Clock: clock.System{}, Log: p.log,
-		Catalogs: func() *pb.Catalogs { return catalogMessage(f.definitions) },
-		Known:    func(query string) bool { return f.coordinator.Running(query) },
-		Left:     conns.Forget,
-	})
-	executor := &coordinator.Distributed{
-		Registry: registry, Conns: conns, Auth: auth, Catalogs: catalogs, Account: p.account,
-		Self: advertised(cfg, control), WorkerWait: cfg.WorkerWait, Log: p.log,
-	}
-	nodes := func() []coordinator.NodeInfo {
-		return append([]coordinator.NodeInfo{p.self(id, web)}, members(registry)...)
-	}
-	if f, err = newFront(p, id, executor, nodes, catalogs); err != nil {
+	s.id, s.address = nodeID(cfg, control.Addr()), advertised(cfg, control)
+	s.door = s.p.openDoor("coordinator", s.web, s.id)
+	s.auth = exchange.NewAuth(cfg.InternalSecret, clock.System{})
+	s.conns = exchange.NewConns(s.auth, insecure.NewCredentials())
+	defer s.conns.Close()
+	if s.node, err = openMeta(s.p, s.lead, s.about); err != nil {
 		return err
 	}
+	defer func() { _ = s.node.Close() }() // what its disk has to say, Err has said
+	s.peers = &peers{node: s.node}
+	go s.peers.follow(ctx)
+	if err := s.wire(ctx); err != nil {
+		return err
+	}
+	defer s.store.Close()
+	g := newControlServer(s.auth)
+	s.registry.Register(g)
+	s.manager.Register(g)
+	exchange.NewService(s.store, s.auth).Register(g)
+	meta.RegisterAdmin(g, s.node)
+	go func() { _ = g.Serve(control) }() // ends with Stop
+	defer g.Stop()
+	defer s.manager.Close(context.WithoutCancel(ctx))
+	go s.p.housekeep(ctx)
+	return s.serve(ctx)
+}
 
-	store, err := exchange.NewStore(exchange.StoreConfig{
-		Account: p.account.Child("retained outputs", 0), MemoryLimit: int64(cfg.RetainedMemory), DiskLimit: int64(cfg.RetainedDisk),
-		Dir: filepath.Join(cfg.DataDir, "retained"), Log: p.log,
+// wire makes what the process consists of.
+func (s *seat) wire(ctx context.Context) error {
+	cfg, catalogs := s.p.cfg, coordinator.NewCatalogs()
+	var err error
+	if s.front, err = newFront(s.p, s.id, s.nodes, catalogs); err != nil {
+		return err
+	}
+	s.registry = cluster.New(cluster.Config{
+		Name: cfg.Environment, NodeID: s.id, Lease: lease, Orphan: orphanLease, Clock: clock.System{}, Log: s.p.log,
+		Catalogs: s.front.definitions.Message,
+		Known:    s.rule.known, Epoch: s.rule.epoch, Left: s.conns.Forget,
+		Drained: func(node string) (string, bool) {
+			i := s.node.State().Intent(node)
+			return i.GetReason(), i.GetKind() == pb.MetaIntentKind_META_INTENT_KIND_DRAIN
+		},
+	})
+	s.front.definitions.changed = s.registry.CatalogsChanged
+	s.front.definitions.run(ctx, s.node)
+	go s.followDrains(ctx)
+	s.store, err = exchange.NewStore(exchange.StoreConfig{
+		Account: s.p.account.Child("retained outputs", 0), MemoryLimit: int64(cfg.RetainedMemory), DiskLimit: int64(cfg.RetainedDisk),
+		Dir: filepath.Join(cfg.DataDir, "retained"), Log: s.p.log,
 	})
 	if err != nil {
 		return usage(err)
 	}
-	defer store.Close()
 	// The coordinator's own executor runs the fragments that read its tables.
-	manager := worker.NewManager(worker.ManagerDeps{
-		Account: p.account, Store: store, Conns: conns, Auth: auth, Self: executor.Self, Catalogs: catalogs,
-		Run: local.Run, Merge: local.Merge, Threads: cfg.Threads, Clock: clock.System{}, Log: p.log,
+	s.manager = worker.NewManager(worker.ManagerDeps{
+		Account: s.p.account, Store: s.store, Conns: s.conns, Auth: s.auth, Self: s.address, Catalogs: catalogs,
+		Run: local.Run, Merge: local.Merge, Threads: cfg.Threads, Clock: clock.System{}, Log: s.p.log,
 	})
-	s := newControlServer(auth)
-	registry.Register(s)
-	manager.Register(s)
-	exchange.NewService(store, auth).Register(s)
-	go func() { _ = s.Serve(control) }() // ends with Stop
-	defer s.Stop()
-	defer manager.Close(context.WithoutCancel(ctx))
+	return nil
+}
 
-	go p.housekeep(ctx)
-	return f.serve(ctx, d, id, func() []nodeFigures {
-		own := p.figures(id)
-		kept := store.Figures()
-		own.values["tutti_node_retained_bytes"] = float64(kept.MemoryBytes + kept.DiskBytes)
-		own.values["tutti_node_queries"] = float64(len(manager.Queries()))
-		return append([]nodeFigures{own}, workerFigures(registry)...)
-	})
+// followDrains has workers told when it changes which of them are wanted gone.
+func (s *seat) followDrains(ctx context.Context) {
+	version := uint64(0)
+	for state := range s.node.Watch(ctx) {
+		if state.IntentsVersion != version {
+			version = state.IntentsVersion
+			s.registry.DrainsChanged()
+		}
+	}
 }
 
 // newControlServer returns the gRPC server that nodes call each other on.
@@ -122,36 +168,4 @@ func advertised(cfg *config.Config, l net.Listener) string {
 		return cfg.Advertise
 	}
 	return l.Addr().String()
-}
-
-// catalogMessage is what workers are told of the catalogs: the definitions
-// that they can use, secrets unresolved.
-func catalogMessage(defs []config.Catalog) *pb.Catalogs {
-	m := &pb.Catalogs{Generation: 1}
-	for _, d := range defs {
-		m.Catalogs = append(m.Catalogs, &pb.CatalogDefinition{Name: d.Name, Connector: d.Connector, Settings: d.Settings})
-	}
-	return m
-}
-
-// members are the workers as clients see them.
-func members(r *cluster.Registry) (out []coordinator.NodeInfo) {
-	for _, m := range r.Members() {
-		n := coordinator.NodeInfo{
-			ID: m.Hello.NodeId, Address: m.Hello.Address, HTTPAddress: m.Hello.HttpAddress, Version: m.Hello.Version,
-			State: "active", LastSeen: m.LastSeen, Threads: int(m.Hello.Threads), MemoryLimit: m.Hello.MemoryLimit,
-			RunningTasks: int(m.Load.RunningTasks), RunningDrivers: int(m.Load.RunningDrivers), MemoryUsed: m.Load.MemoryUsed,
-			RSS: m.Load.RssBytes, RetainedBytes: m.Load.RetainedBytes, CPU: time.Duration(m.Load.CpuNanos),
-		}
-		switch {
-		case m.Gone != "":
-			n.State, n.Reason = "gone", m.Gone
-		case m.Load.Draining:
-			n.State = "draining"
-		case m.Aside != "":
-			n.Reason = m.Aside
-		}
-		out = append(out, n)
-	}
-	return out
 }

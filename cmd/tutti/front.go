@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,21 +25,26 @@ import (
 // front is the coordinating half of a process: catalogs, coordinator, HTTP.
 type front struct {
 	p           *process
+	id          string
+	nodes       func() []coordinator.NodeInfo
 	catalogs    *coordinator.Catalogs
-	definitions []config.Catalog
-	coordinator *coordinator.Coordinator
+	definitions *definitions
+	// now is the coordinator of this process's present reign, or of its last.
+	now atomic.Pointer[coordinator.Coordinator]
 }
 
-// newFront reads the catalogs and makes a coordinator that runs plans in this
-// process, and on cluster if it is not nil.
-func newFront(p *process, id string, cluster coordinator.Executor, nodes func() []coordinator.NodeInfo, catalogs *coordinator.Catalogs) (*front, error) {
-	f := &front{p: p, catalogs: catalogs}
+// engine returns the coordinator; nil before there was one.
+func (f *front) engine() *coordinator.Coordinator { return f.now.Load() }
+
+// newFront reads the catalogs.
+func newFront(p *process, id string, nodes func() []coordinator.NodeInfo, catalogs *coordinator.Catalogs) (*front, error) {
+	f := &front{p: p, id: id, nodes: nodes, catalogs: catalogs}
 	list, err := config.Catalogs(catalogDir(p.cfg))
 	if err != nil {
 		return nil, usage(err)
 	}
-	f.definitions = withDefaults(list, p.cfg, p.builder.singleProcess)
-	for _, def := range f.definitions {
+	list = withDefaults(list, p.cfg, p.builder.singleProcess)
+	for _, def := range list {
 		conn, err := p.builder.build(def)
 		if err != nil {
 			return nil, usage(err)
@@ -47,20 +53,33 @@ func newFront(p *process, id string, cluster coordinator.Executor, nodes func() 
 			return nil, usage(err)
 		}
 	}
-	view := engine.SystemView{Coordinator: func() *coordinator.Coordinator { return f.coordinator }}
+	view := engine.SystemView{Coordinator: f.engine}
 	if err := f.catalogs.Add("system", "system", system.InformationSchema("system", system.New(f.catalogs, view))); err != nil {
 		return nil, usage(fmt.Errorf("the catalog name system is taken: %w", err))
 	}
-	f.coordinator = coordinator.New(coordinator.Deps{
-		Catalogs: f.catalogs, Folder: engine.Folder{Account: p.account}, Cluster: cluster,
+	f.definitions = newDefinitions(definitionsDeps{files: list, builder: p.builder, catalogs: f.catalogs, clock: clock.System{}, log: p.log})
+	return f, nil
+}
+
+// deps are what a coordinator of this process needs; plans run in the process.
+func (f *front) deps() coordinator.Deps {
+	p := f.p
+	return coordinator.Deps{
+		Catalogs: f.catalogs, Definitions: f.definitions, Folder: engine.Folder{Account: p.account},
 		Local: &engine.Local{Account: p.account, Catalogs: f.catalogs, QueryLimit: int64(p.cfg.QueryMemoryLimit), Log: p.log},
-		Nodes: nodes, Clock: clock.System{}, Log: p.log, NodeID: id, Version: version,
+		Nodes: f.nodes, Clock: clock.System{}, Log: p.log, NodeID: f.id, Version: version,
 		Limits: coordinator.Limits{
 			MaxRunning: p.cfg.MaxRunning, MaxQueued: p.cfg.MaxQueued, ClientTimeout: p.cfg.ClientTimeout,
 			ReservedMemory: int64(p.cfg.ReservedMemory), QueryMemory: int64(p.cfg.QueryMemoryLimit),
 		},
-	})
-	return f, nil
+	}
+}
+
+// begin makes the coordinator, in place of an earlier one.
+func (f *front) begin(d coordinator.Deps) *coordinator.Coordinator {
+	c := coordinator.New(d)
+	f.now.Store(c)
+	return c
 }
 
 // door is a port that answers from the start of a process: that it is not
@@ -85,18 +104,18 @@ func (p *process) openDoor(role string, l net.Listener, id string) *door {
 
 // serve answers HTTP on d until ctx ends or a client asks for the end and the
 // running statements have been read. figures are the metrics of the nodes.
-func (f *front) serve(ctx context.Context, d *door, id string, figures func() []nodeFigures) error {
+func (f *front) serve(ctx context.Context, d *door, figures func() []nodeFigures) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var s *server.Server // that Shutdown drains
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newNodeCollector(figures),
-		newBacklogCollector(func() (backlog.Figures, bool) { return measured(f.coordinator), true }))
+		newBacklogCollector(func() (backlog.Figures, bool) { return measured(f.engine()), true }))
 	var err error
 	s, err = server.New(server.Config{
-		Shutdown: func() { f.drain(ctx, s); stop() }, Engine: f.coordinator, Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: id,
+		Shutdown: func() { f.drain(ctx, s); stop() }, Engine: f.engine(), Log: f.p.log, Clock: clock.System{}, Version: version, NodeID: f.id,
 		Environment: f.p.cfg.Environment, Registerer: registry, Gatherer: registry,
-		More: map[string]http.Handler{"GET " + backlogPath: backlogHandler(func() backlog.Figures { return measured(f.coordinator) })},
+		More: map[string]http.Handler{"GET " + backlogPath: backlogHandler(func() backlog.Figures { return measured(f.engine()) })},
 		UI:   ui.Files(), Limits: server.Limits{ClientTimeout: f.p.cfg.ClientTimeout},
 	})
 	if err != nil {
@@ -116,7 +135,7 @@ func (f *front) serve(ctx context.Context, d *door, id string, figures func() []
 	end, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	err = d.http.Shutdown(end)
-	f.coordinator.Close()
+	f.engine().Close()
 	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.DeadlineExceeded) {
 		return failure(err)
 	}

@@ -91,9 +91,10 @@ func newTestFront(t *testing.T) *testFront {
 	}
 	f := &testFront{door: p.openDoor("server", l, "n"), url: "http://" + l.Addr().String(), ended: make(chan error, 1)}
 	nodes := func() []coordinator.NodeInfo { return []coordinator.NodeInfo{p.self("n", l)} }
-	if f.front, err = newFront(p, "n", nil, nodes, coordinator.NewCatalogs()); err != nil {
+	if f.front, err = newFront(p, "n", nodes, coordinator.NewCatalogs()); err != nil {
 		t.Fatal(err)
 	}
+	f.begin(f.deps())
 	return f
 }
 
@@ -102,7 +103,7 @@ func (f *testFront) serve(t *testing.T) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	f.stop = stop
 	go func() {
-		f.ended <- f.front.serve(ctx, f.door, "n", func() []nodeFigures { return nil })
+		f.ended <- f.front.serve(ctx, f.door, func() []nodeFigures { return nil })
 	}()
 	t.Cleanup(stop)
 	f.await(t, "/readyz", http.StatusOK)

@@ -38,26 +38,27 @@ func localBackend(o shell.Options) (backend shell.Backend, stop func(), err erro
 	nodes := func() []coordinator.NodeInfo {
 		return []coordinator.NodeInfo{{ID: localNode, Version: version, Coordinator: true, State: "active", Threads: p.cfg.Threads}}
 	}
-	f, err := newFront(p, localNode, nil, nodes, coordinator.NewCatalogs())
+	f, err := newFront(p, localNode, nodes, coordinator.NewCatalogs())
 	if err != nil {
 		return nil, nil, err
 	}
+	c := f.begin(f.deps())
 	s, err := server.New(server.Config{
-		Engine: f.coordinator, Log: p.log, Clock: clock.System{}, Version: version, NodeID: localNode, Environment: localNode,
+		Engine: c, Log: p.log, Clock: clock.System{}, Version: version, NodeID: localNode, Environment: localNode,
 	})
 	if err != nil {
 		return nil, nil, failure(err)
 	}
-	c := &client.Client{
+	api := &client.Client{
 		BaseURL: "http://" + localNode, HTTP: &http.Client{Transport: handlerTransport{s}}, UserAgent: "tutti-sql",
 		Session: client.NewSessionFrom(client.State{
 			User: o.User, Source: "tutti-sql", Catalog: orElse(o.Catalog, "lake"), Schema: orElse(o.Schema, "default"),
 			TimeZone: o.TimeZone, Properties: maps.Clone(o.Session),
 		}),
 	}
-	return shell.FromClient(c), func() {
+	return shell.FromClient(api), func() {
 		s.Close()
-		f.coordinator.Close()
+		c.Close()
 		_ = os.RemoveAll(dir) // a temporary folder; the system cleans what stays
 	}, nil
 }

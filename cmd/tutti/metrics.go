@@ -1,10 +1,12 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tuttidb/tutti/coordinator/cluster"
 )
@@ -102,4 +104,34 @@ func openFiles() int {
 		return 0
 	}
 	return len(names) - 1 // without d itself
+}
+
+// showMetrics answers with the metrics of this process and, while it leads,
+// those of its queries and of the workers.
+func (s *seat) showMetrics(own prometheus.Gatherer) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		all := prometheus.Gatherers{own}
+		if g := s.rule.now.Load(); g != nil {
+			all = append(all, g.metrics)
+		}
+		promhttp.HandlerFor(all, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
+	}
+}
+
+// leaderMetrics tell who leads, as this process sees it.
+func (s *seat) leaderMetrics() []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	return []prometheus.Collector{
+		gauge("tutti_coordinator_leads", "1 while this coordinator leads.", func() float64 {
+			if s.rule.now.Load() != nil {
+				return 1
+			}
+			return 0
+		}),
+		gauge("tutti_coordinator_epoch", "The newest leadership that this coordinator knows of.", func() float64 { return float64(s.node.State().Epoch) }),
+		gauge("tutti_coordinator_applied", "The last entry of the coordinators' log in this one's state.", func() float64 { return float64(s.node.State().Index) }),
+		gauge("tutti_http_requests_held", "Requests that wait for a coordinator to lead.", func() float64 { return float64(s.router.Held()) }),
+	}
 }

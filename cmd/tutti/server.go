@@ -46,10 +46,20 @@ func runServer(ctx context.Context, cfg *config.Config) error {
 	id := nodeID(cfg, l.Addr())
 	d := p.openDoor("server", l, id)
 	nodes := func() []coordinator.NodeInfo { return []coordinator.NodeInfo{p.self(id, l)} }
-	f, err := newFront(p, id, nil, nodes, coordinator.NewCatalogs())
+	f, err := newFront(p, id, nodes, coordinator.NewCatalogs())
 	if err != nil {
 		return err
 	}
+	node, err := openMeta(p, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = node.Close() }() // what its disk has to say, Err has said
+	f.definitions.run(ctx, node)
+	if err := f.definitions.catchUp(ctx, node); err != nil {
+		return failure(err)
+	}
+	f.begin(f.deps())
 	go p.housekeep(ctx)
-	return f.serve(ctx, d, id, func() []nodeFigures { return []nodeFigures{p.figures(id)} })
+	return f.serve(ctx, d, func() []nodeFigures { return []nodeFigures{p.figures(id)} })
 }

@@ -16,7 +16,7 @@ import (
 // that hang.
 type Gate struct {
 	starting *Server // without routes to an engine
-	open     atomic.Pointer[Server]
+	open     atomic.Pointer[http.Handler]
 }
 
 // NewGate returns a gate that is shut. Of cfg it uses what describes the node.
@@ -26,13 +26,13 @@ func NewGate(cfg Config) *Gate {
 	return g
 }
 
-// Open lets the server answer from now on.
-func (g *Gate) Open(s *Server) { g.open.Store(s) }
+// Open lets a handler answer from now on.
+func (g *Gate) Open(h http.Handler) { g.open.Store(&h) }
 
 // ServeHTTP answers one request.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s := g.open.Load(); s != nil {
-		s.ServeHTTP(w, r)
+	if h := g.open.Load(); h != nil {
+		(*h).ServeHTTP(w, r)
 		return
 	}
 	h := w.Header()

@@ -41,7 +41,7 @@ func (s *Server) mountLocal(mux *http.ServeMux) {
 }
 
 // ServeHTTP answers one request.
-func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.server.handler.ServeHTTP(w, r) }
+func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) { l.server.ServeHTTP(w, r) }
 
 // End says from now on that the process is shutting down.
 func (l *Local) End() { l.server.ending.Store(true) }

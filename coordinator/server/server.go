@@ -269,27 +269,15 @@ func (s *Server) routes() *http.ServeMux {
 		mux.HandleFunc("DELETE "+path, s.cancel)
 	}
 	mux.HandleFunc("DELETE /v1/statement/partialCancel/{id}/{slug}", s.cancelPartly)
-	mux.HandleFunc("GET /v1/info", s.info)
-	mux.HandleFunc("GET /v1/info/coordinator", ok)
-	mux.HandleFunc("GET /v1/info/state", s.state)
-	mux.HandleFunc("PUT /v1/info/state", s.setState)
-	mux.HandleFunc("GET /v1/status", s.status)
+	s.mountLocal(mux)
 	mux.HandleFunc("GET /v1/cluster", s.cluster)
 	mux.HandleFunc("GET /v1/node", s.nodes)
 	mux.HandleFunc("GET /v1/query", s.queries)
 	mux.HandleFunc("GET /v1/query/{id}", s.query)
 	mux.HandleFunc("DELETE /v1/query/{id}", s.cancelQuery)
 	mux.HandleFunc("PUT /v1/query/{id}/killed", s.kill)
-	mux.HandleFunc("GET /healthz", ok)
-	mux.HandleFunc("GET /readyz", s.ready)
-	s.metrics.mount(mux, s.cfg.Gatherer)
 	for pattern, h := range s.cfg.More {
 		mux.Handle(pattern, h)
-	}
-	if s.cfg.UI != nil {
-		mux.Handle("GET /ui/", s.page())
-		mux.Handle("GET /{$}", http.RedirectHandler("/ui/", http.StatusFound))
-		mux.Handle("GET /ui", http.RedirectHandler("/ui/", http.StatusMovedPermanently))
 	}
 	return mux
 }
