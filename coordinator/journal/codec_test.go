@@ -221,4 +221,3 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
-
