@@ -2,7 +2,11 @@ package meta
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -12,9 +16,46 @@ import (
 type logger struct {
 	hclog.Logger // what raft does not use does nothing
 	log          *slog.Logger
+	told         *told
 }
 
-func newLogger(l *slog.Logger) hclog.Logger { return logger{hclog.NewNullLogger(), l} }
+func newLogger(l *slog.Logger) hclog.Logger {
+	return logger{hclog.NewNullLogger(), l, &told{last: map[string]time.Time{}, now: time.Now}}
+}
+
+// tellAgain is how often the same is said of a peer that does not answer:
+// raft says it twice a second.
+const tellAgain = time.Minute
+
+// told remembers what was said of which peer, so that it is not said all the
+// time.
+type told struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+	now  func() time.Time
+}
+
+// again reports whether a line about a peer that does not answer was written
+// not long ago.
+func (t *told) again(msg string, args []any) bool {
+	if !strings.HasPrefix(msg, "failed to ") {
+		return false
+	}
+	key := msg
+	for i := 0; i+1 < len(args); i += 2 {
+		if args[i] == "peer" || args[i] == "target" || args[i] == "server-id" {
+			key += fmt.Sprint(" ", args[i+1])
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	if at, ok := t.last[key]; ok && now.Sub(at) < tellAgain {
+		return true
+	}
+	t.last[key] = now
+	return false
+}
 
 func level(l hclog.Level) slog.Level {
 	switch {
@@ -29,7 +70,11 @@ func level(l hclog.Level) slog.Level {
 
 // Log writes one line.
 func (l logger) Log(at hclog.Level, msg string, args ...any) {
-	l.log.Log(context.Background(), level(at), "raft: "+msg, args...)
+	to := level(at)
+	if to > slog.LevelDebug && l.told.again(msg, args) {
+		to = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), to, "raft: "+msg, args...)
 }
 
 func (l logger) Trace(string, ...any)          {}
@@ -46,7 +91,7 @@ func (l logger) IsInfo() bool  { return l.enabled(slog.LevelDebug) }
 func (l logger) IsWarn() bool  { return l.enabled(slog.LevelWarn) }
 func (l logger) IsError() bool { return l.enabled(slog.LevelError) }
 
-func (l logger) With(args ...any) hclog.Logger  { return logger{l.Logger, l.log.With(args...)} }
+func (l logger) With(args ...any) hclog.Logger  { return logger{l.Logger, l.log.With(args...), l.told} }
 func (l logger) Named(string) hclog.Logger      { return l }
 func (l logger) ResetNamed(string) hclog.Logger { return l }
 func (l logger) GetLevel() hclog.Level          { return hclog.Info }
