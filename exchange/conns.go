@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -14,14 +15,22 @@ import (
 type Conns struct {
 	opts []grpc.DialOption
 
+	quiet, patience time.Duration // see pulse
+
 	mu    sync.Mutex
-	conns map[string]*grpc.ClientConn
+	conns map[string]neighbor
+}
+
+// neighbor is the connection to a node.
+type neighbor struct {
+	*grpc.ClientConn
+	pulse *pulse
 }
 
 // NewConns returns no connections yet. They will sign calls as auth says and
 // be secured by creds.
 func NewConns(auth *Auth, creds Transport) *Conns {
-	return &Conns{opts: DialOptions(auth, creds), conns: map[string]*grpc.ClientConn{}}
+	return &Conns{opts: DialOptions(auth, creds), quiet: defaultQuiet, patience: defaultPatience, conns: map[string]neighbor{}}
 }
 
 // DialOptions are the options for connections between nodes.
@@ -36,33 +45,41 @@ func DialOptions(auth *Auth, creds Transport) []grpc.DialOption {
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 			MinConnectTimeout: 3 * time.Second,
 		}),
-		// A node that hangs is noticed within ten seconds.
+		// A node that hangs is noticed within fifteen seconds, by who waits for
+		// frames of it sooner (pulse).
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 	}
 }
 
 // Get returns the connection to HOST:PORT. It may not be up yet.
 func (c *Conns) Get(address string) (*grpc.ClientConn, error) {
+	p, err := c.neighbor(address)
+	return p.ClientConn, err
+}
+
+func (c *Conns) neighbor(address string) (neighbor, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if conn := c.conns[address]; conn != nil {
-		return conn, nil
+	if p, ok := c.conns[address]; ok {
+		return p, nil
 	}
-	conn, err := grpc.NewClient("passthrough:///"+address, c.opts...)
+	p := neighbor{pulse: &pulse{quiet: c.quiet, patience: c.patience}}
+	var err error
+	p.ClientConn, err = grpc.NewClient("passthrough:///"+address, append(slices.Clip(c.opts), grpc.WithContextDialer(p.pulse.dial))...)
 	if err != nil {
-		return nil, err
+		return neighbor{}, err
 	}
-	c.conns[address] = conn
-	return conn, nil
+	c.conns[address] = p
+	return p, nil
 }
 
 // Forget closes the connection to a node that is gone.
 func (c *Conns) Forget(address string) {
 	c.mu.Lock()
-	conn := c.conns[address]
+	conn, ok := c.conns[address]
 	delete(c.conns, address)
 	c.mu.Unlock()
-	if conn != nil {
+	if ok {
 		_ = conn.Close() // fails only if it is closed
 	}
 }

@@ -361,7 +361,7 @@ func isCompressed(header []byte) bool {
 
 // fetchFlight receives frames from another node.
 func (s *stream) fetchFlight(ctx context.Context, address string) error {
-	conn, err := s.r.in.cfg.Conns.Get(address)
+	conn, err := s.r.in.cfg.Conns.neighbor(address)
 	if err != nil {
 		return err
 	}
@@ -381,16 +381,19 @@ func (s *stream) fetchFlight(ctx context.Context, address string) error {
 	if err := st.CloseSend(); err != nil {
 		return err
 	}
-	return s.receive(ctx, st)
+	return s.receive(ctx, st, conn.pulse.watch(ctx, conn))
 }
 
-func (s *stream) receive(ctx context.Context, st grpc.ClientStream) error {
+func (s *stream) receive(ctx context.Context, st grpc.ClientStream, w *vigil) error {
 	for {
 		if err := s.room(ctx); err != nil {
 			return err
 		}
 		m := &incoming{account: s.r.account}
-		if err := st.RecvMsg(m); err != nil {
+		w.begin()
+		err := st.RecvMsg(m)
+		w.stop()
+		if err != nil {
 			m.body.Release()
 			if m.err != nil {
 				return m.err

@@ -93,6 +93,7 @@ func (c *Campaign) Run(ctx context.Context) ([]*Record, error) {
 // rest measures what the nodes hold when nothing runs.
 func (c *Campaign) rest(ctx context.Context) (err error) {
 	c.Load.Pause()
+	c.World.Store.CloseClientConnections() // pooled ones come and go
 	for last := (cluster.Figures)(nil); ; {
 		now, err := c.World.Cluster.Figures(ctx)
 		if err != nil {
@@ -138,6 +139,7 @@ func (c *Campaign) strike(ctx context.Context, faults []Fault) (*Record, error) 
 	c.answered(ctx, r)
 	c.Load.Pause()
 	c.judge(r)
+	c.World.Store.CloseClientConnections() // that a pool has grown is no leak
 	if err := c.World.Cluster.Settled(ctx, c.before, settle); err != nil && ctx.Err() == nil {
 		r.violate("still held %s after the last query: %v", settle, err)
 	}

@@ -182,9 +182,9 @@ func linkFaults() []Fault {
 		}
 	}
 	return []Fault{
-		{Name: "peers-cut", Targets: 2, Hold: seconds(1, 12), Strike: pair(rig.Rule{Hold: true}, 2), Short: true},
+		{Name: "peers-cut", Targets: 2, Hold: seconds(1, 25), Strike: pair(rig.Rule{Hold: true}, 2), Short: true},
 		{Name: "peers-refuse", Targets: 2, Hold: seconds(1, 8), Strike: pair(rig.Rule{Refuse: true}, 2)},
-		{Name: "peers-half-open", Targets: 2, Hold: seconds(1, 12), Strike: pair(rig.Rule{Hold: true}, 1)},
+		{Name: "peers-half-open", Targets: 2, Hold: seconds(1, 25), Strike: pair(rig.Rule{Hold: true}, 1)},
 		{Name: "peers-slow", Targets: 2, Hold: seconds(2, 6), Strike: pair(rig.Rule{Delay: 10 * time.Millisecond, Rate: 2 << 20}, 2)},
 		{Name: "peers-reset", Targets: 2, Strike: func(_ context.Context, s *Strike) (func(context.Context) error, error) {
 			s.Note = fmt.Sprintf("%s %s: %d connections", s.name(0), s.name(1), s.net().Reset(s.name(0), s.name(1)))
