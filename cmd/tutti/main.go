@@ -102,6 +102,6 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(misspelled)
-	root.AddCommand(serverCommand(), coordinatorCommand(), workerCommand(), sqlCommand(), configCommand(), versionCommand())
+	root.AddCommand(serverCommand(), coordinatorCommand(), workerCommand(), sqlCommand(), adminCommand(), configCommand(), versionCommand())
 	return root
 }

@@ -72,12 +72,14 @@ func runWorker(ctx context.Context, cfg *config.Config) error {
 		Account: p.account, Store: store, Conns: conns, Auth: auth, Self: self, Catalogs: catalogs,
 		Run: local.Run, Merge: local.Merge, Threads: cfg.Threads, Clock: clock.System{}, Log: p.log,
 	})
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	w, err := worker.New(worker.Deps{
 		Hello: &pb.Hello{
 			NodeId: id, Address: self, HttpAddress: web.Addr().String(), Version: version, Incarnation: incarnation(),
 			MemoryLimit: int64(cfg.MemoryLimit), Threads: int32(cfg.Threads),
 		},
-		Join: cfg.Join, Conns: conns, Manager: manager, Catalogs: catalogs, Slabs: p.pool.Slabs, Clock: clock.System{}, Log: p.log,
+		Join: cfg.Join, Conns: conns, Manager: manager, Catalogs: catalogs, Slabs: p.pool.Slabs, Stop: end, Clock: clock.System{}, Log: p.log,
 	})
 	if err != nil {
 		return usage(err)
@@ -87,8 +89,6 @@ func runWorker(ctx context.Context, cfg *config.Config) error {
 	go func() { _ = s.Serve(control) }() // ends with Stop
 	defer s.Stop()
 	go p.housekeep(ctx)
-	ctx, end := context.WithCancel(ctx)
-	defer end()
 	d := newWorkerDoor(w, id, end, p.log, func() nodeFigures { return p.workerOwn(id, manager, store) })
 	h := server.HTTP(d, p.log)
 	go func() { _ = h.Serve(web) }() // ends with Close
