@@ -50,6 +50,8 @@ type definitionsDeps struct {
 	files    []config.Catalog
 	builder  *builder
 	catalogs *coordinator.Catalogs
+	// static says that statements may not change what there is.
+	static bool
 	// changed, if set, is called after each change, for workers to be told.
 	changed func()
 	clock   clock.Clock
@@ -115,6 +117,9 @@ func (d *definitions) catchUp(ctx context.Context, node *meta.Node) error {
 func (d *definitions) keeper(statement string) (*meta.Node, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.static { // Trino's words
+		return nil, qerr.New(qerr.NotSupportedCode, "%s is not supported by the static catalog store", statement)
+	}
 	if d.node == nil {
 		return nil, qerr.New(qerr.NotSupportedCode, "not supported: %s in a process that keeps no state", statement)
 	}

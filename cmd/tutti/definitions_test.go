@@ -348,6 +348,22 @@ func TestDefinitionsFollow(t *testing.T) {
 	}
 }
 
+// TestDefinitionsStatic: where statements may make nothing, what was made
+// before stays.
+func TestDefinitionsStatic(t *testing.T) {
+	d := newDefiner(t, "")
+	d.must(d.create("a", "tpch"))
+	d.static = true
+	for what, err := range map[string]error{"CREATE CATALOG": d.create("b", "tpch"), "DROP CATALOG": d.drop("a")} {
+		if !qerr.Is(err, qerr.NotSupportedCode) || err.Error() != what+" is not supported by the static catalog store" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if got := strings.Join(d.catalogs.List(), " "); got != "a" {
+		t.Errorf("catalogs %s", got)
+	}
+}
+
 // TestDefinitionsStateless: without a place to keep them nothing can be made;
 // what there is is shown.
 func TestDefinitionsStateless(t *testing.T) {

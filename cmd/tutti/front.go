@@ -57,7 +57,7 @@ func newFront(p *process, id string, nodes func() []coordinator.NodeInfo, catalo
 	if err := f.catalogs.Add("system", "system", system.InformationSchema("system", system.New(f.catalogs, view))); err != nil {
 		return nil, usage(fmt.Errorf("the catalog name system is taken: %w", err))
 	}
-	f.definitions = newDefinitions(definitionsDeps{files: list, builder: p.builder, catalogs: f.catalogs, clock: clock.System{}, log: p.log})
+	f.definitions = newDefinitions(definitionsDeps{files: list, builder: p.builder, catalogs: f.catalogs, static: p.cfg.StaticCatalogs(), clock: clock.System{}, log: p.log})
 	return f, nil
 }
 

@@ -119,6 +119,7 @@ func TestCatalogDroppedInUse(t *testing.T) {
 	c, ctx := own(t, "dropped", 2)
 	s, other := session(t, c, "", ""), session(t, c, "", "")
 	spread(t, s)
+	rowsOf(ctx, t, s, "DROP CATALOG IF EXISTS made") // of an earlier round
 	rowsOf(ctx, t, s, "CREATE CATALOG made USING tpch")
 	got := make(chan error, 1)
 	go func() {

@@ -34,11 +34,13 @@ const (
 type Config struct {
 	File string
 
-	HTTPListen     string
-	GRPCListen     string
-	Advertise      string
-	DataDir        string
-	CatalogDir     string
+	HTTPListen string
+	GRPCListen string
+	Advertise  string
+	DataDir    string
+	CatalogDir string
+	// Catalogs is dynamic where statements may make and drop catalogs, else static.
+	Catalogs       string
 	NodeID         string
 	Environment    string
 	Join           []string
@@ -62,6 +64,7 @@ type Config struct {
 	RaftListen      string
 	Peers           []string
 	ElectionTimeout time.Duration
+	LeaderWait      time.Duration
 
 	MetricsAPIListen, MetricsAPIClientCA, MetricsAPICert, MetricsAPIKey string
 }
@@ -94,6 +97,7 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 		return
 	}
 	fs.StringVar(&c.CatalogDir, "catalog-dir", "", "folder with one NAME.yaml for each catalog (default: catalogs under --data-dir)")
+	fs.StringVar(&c.Catalogs, "catalog-management", dynamic, "dynamic: statements make and drop catalogs; static: none can, there are those of files")
 	fs.StringVar(&c.Environment, "environment", "tutti", "name of the cluster, shown to clients")
 	fs.IntVar(&c.MaxRunning, "max-running-queries", 100, "queries that run at once; more wait")
 	fs.IntVar(&c.MaxQueued, "max-queued-queries", 1000, "queries that wait; more are refused")
@@ -103,6 +107,7 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 		fs.StringSliceVar(&c.Peers, "peers", nil, "all coordinators, this one included, as ID=HOST:PORT of their --raft-listen, the same list on each: 3 or 5 (default: this one alone)")
 		fs.StringVar(&c.RaftListen, "raft-listen", "", "address for the other coordinators (default: this one's of --peers)")
 		fs.DurationVar(&c.ElectionTimeout, "election-timeout", 800*time.Millisecond, "silence of the leading coordinator after which another takes its place; less finds a dead one sooner, and may find a slow one dead")
+		fs.DurationVar(&c.LeaderWait, "leader-wait", 15*time.Second, "time that a statement waits while no coordinator leads; requests for results wait twice as long")
 		c.metricsFlags(fs)
 		fs.DurationVar(&c.WorkerWait, "worker-wait", time.Minute, "time a query waits for a worker when there is none")
 	}
@@ -272,13 +277,22 @@ func guarded(role Role, listen string) bool {
 	return role == Coordinator || role == Worker && listen == "grpc-listen"
 }
 
-// checkQueue checks what bounds the queries that run and wait.
+// The values of catalog-management, as Trino has them.
+const dynamic, static = "dynamic", "static"
+
+// StaticCatalogs reports whether no statement may make or drop catalogs.
+func (c *Config) StaticCatalogs() bool { return c.Catalogs == static }
+
+// checkQueue checks what bounds the queries that run and wait, and who may
+// make catalogs.
 func (c *Config) checkQueue() error {
 	switch {
 	case c.MaxRunning < 1:
 		return fmt.Errorf("max-running-queries: %d is less than 1", c.MaxRunning)
 	case c.MaxQueued < 1:
 		return fmt.Errorf("max-queued-queries: %d is less than 1", c.MaxQueued)
+	case c.Catalogs != dynamic && c.Catalogs != static:
+		return fmt.Errorf("catalog-management: %q is neither %s nor %s", c.Catalogs, dynamic, static)
 	case c.ClientTimeout <= 0:
 		return fmt.Errorf("client-timeout: %s is not a time to wait", c.ClientTimeout)
 	}

@@ -58,6 +58,7 @@ func TestMistakes(t *testing.T) {
 		{"not a mapping", "- a\n", nil, nil, "tutti.yaml:1: settings must be written as name: value"},
 		{"address", "", nil, []string{"--http-listen", "8080"}, `http-listen: "8080" is not HOST:PORT`},
 		{"open door", "", nil, []string{"--grpc-listen", "0.0.0.0:1"}, "set --internal-secret"},
+		{"catalog management", "catalog-management: both\n", nil, nil, `catalog-management: "both" is neither dynamic nor static`},
 		{"log format", "log-format: xml\n", nil, nil, `log-format: "xml"`},
 		{"secret not there", "", nil, []string{"--internal-secret", "${ENV:TUTTI_NO_SUCH}"}, "TUTTI_NO_SUCH is not set"},
 	} {
