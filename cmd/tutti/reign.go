@@ -124,7 +124,9 @@ func (s *seat) serve(ctx context.Context) error {
 	own := http.NewServeMux()
 	own.Handle("/", s.local)
 	own.Handle("GET /metrics", s.showMetrics(metrics))
-	s.router = reign.New(reign.Config{Node: s.node, Local: own, IsLocal: reign.LocalPath, Log: s.p.log})
+	s.router = reign.New(reign.Config{
+		Node: s.node, Local: own, IsLocal: reign.LocalPath, Log: s.p.log, HoldStatement: s.p.cfg.LeaderWait, Hold: 2 * s.p.cfg.LeaderWait,
+	})
 	metrics.MustRegister(s.leaderMetrics()...)
 	defer s.router.Close()
 	close(s.wired)

@@ -18,6 +18,9 @@ func (c *Config) checkPeers() error {
 	if c.ElectionTimeout < leastElection {
 		return fmt.Errorf("election-timeout: %s is less than %s", c.ElectionTimeout, leastElection)
 	}
+	if c.LeaderWait <= 0 {
+		return fmt.Errorf("leader-wait: %s is not a time to wait", c.LeaderWait)
+	}
 	if len(c.Peers) == 0 {
 		if c.RaftListen != "" {
 			return errors.New("raft-listen: a coordinator alone needs no port for others; name all of them by --peers")

@@ -51,6 +51,7 @@ func TestPeers(t *testing.T) {
 		{"no secret", []string{"--peers", "c1=127.0.0.1:1,c2=b:1,c3=127.0.0.1:3", "--node-id", "c1"}, "peers: b:1 is on another machine; set --internal-secret"},
 		{"listens to all", []string{"--peers", three, "--node-id", "c1", "--raft-listen", ":1"}, "raft-listen: :1 can be reached from other machines; set --internal-secret"},
 		{"nonsense", []string{"--peers", three, "--node-id", "c1", "--raft-listen", "x"}, `raft-listen: "x" is not HOST:PORT`},
+		{"impatient", []string{"--leader-wait", "0s"}, "leader-wait: 0s is not a time to wait"},
 		{"hasty", []string{"--election-timeout", "1ms"}, "election-timeout: 1ms is less than 50ms"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
