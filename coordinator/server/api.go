@@ -312,5 +312,5 @@ func (s *Server) end(ctx context.Context, q coordinator.Query, err *qerr.Error) 
 	if !r.fail(err) {
 		return nil
 	}
-	return s.hold(ctx, holdPage, func(ctx context.Context) error { return s.cfg.Journal.Fail(ctx, r.id, err) })
+	return s.hold(ctx, func(ctx context.Context) error { return s.cfg.Journal.Fail(ctx, r.id, err) })
 }

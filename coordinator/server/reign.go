@@ -12,13 +12,8 @@ import (
 	"github.com/tuttidb/tutti/internal/qerr"
 )
 
-const (
-	// holdPage and holdStatement are how long a request waits for the journal
-	// when a majority of coordinators does not answer.
-	holdPage, holdStatement = 20 * time.Second, 5 * time.Second
-	// holdPause is the time between two tries, at first.
-	holdPause = 10 * time.Millisecond
-)
+// holdPause is the time between two tries to write something down, at first.
+const holdPause = 10 * time.Millisecond
 
 // errAbandoned ends requests that another coordinator will answer.
 var errAbandoned = errors.New("another coordinator answers")
@@ -55,12 +50,12 @@ func (s *Server) Abandon() {
 // hold tries to write something down until it works. While it does not, the
 // request waits: for a majority of coordinators to answer again, or for this
 // server to be abandoned.
-func (s *Server) hold(ctx context.Context, most time.Duration, write func(context.Context) error) error {
+func (s *Server) hold(ctx context.Context, write func(context.Context) error) error {
 	err := write(ctx)
 	if err == nil {
 		return nil
 	}
-	patience := time.NewTimer(most)
+	patience := time.NewTimer(s.cfg.Limits.Hold)
 	defer patience.Stop()
 	for pause := holdPause; err != nil; pause = min(2*pause, 500*time.Millisecond) {
 		select {

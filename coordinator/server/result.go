@@ -371,7 +371,7 @@ func (r *result) show(ctx context.Context, p *page) (*page, error) {
 	j := r.srv.cfg.Journal
 	if j.Remembers() {
 		entry := p.entry()
-		if err := r.srv.hold(ctx, holdPage, func(ctx context.Context) error { return j.Page(ctx, r.id, entry) }); err != nil {
+		if err := r.srv.hold(ctx, func(ctx context.Context) error { return j.Page(ctx, r.id, entry) }); err != nil {
 			return nil, err
 		}
 		r.written = r.srv.cfg.Clock.Now()

@@ -97,6 +97,9 @@ type Limits struct {
 	// KeepBytes the memory for such pages.
 	Keep      time.Duration
 	KeepBytes int64
+	// Hold is how long a request waits for the journal while a majority of
+	// coordinators does not answer.
+	Hold time.Duration
 	// ClientTimeout is how long rows wait for a client that does not ask for
 	// them; the coordinator's.
 	ClientTimeout time.Duration
@@ -105,7 +108,8 @@ type Limits struct {
 // DefaultLimits are fit for a node with a few GB.
 var DefaultLimits = Limits{
 	MaxOpen: 5000, MaxBody: 16 << 20, LongPoll: time.Second, Linger: 100 * time.Millisecond,
-	PageBytes: 1 << 20, MaxPageBytes: 16 << 20, BufferBytes: 256 << 20, Keep: time.Minute, KeepBytes: 32 << 20, ClientTimeout: 5 * time.Minute,
+	PageBytes: 1 << 20, MaxPageBytes: 16 << 20, BufferBytes: 256 << 20, Keep: time.Minute, KeepBytes: 32 << 20,
+	Hold: 15 * time.Second, ClientTimeout: 5 * time.Minute,
 }
 
 // Config is what a server is made of.
@@ -186,6 +190,7 @@ func (l Limits) orDefault() Limits {
 	orDefault(&l.BufferBytes, d.BufferBytes)
 	orDefault(&l.Keep, d.Keep)
 	orDefault(&l.KeepBytes, d.KeepBytes)
+	orDefault(&l.Hold, d.Hold)
 	orDefault(&l.ClientTimeout, d.ClientTimeout)
 	return l
 }

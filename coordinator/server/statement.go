@@ -50,7 +50,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		ID: s.cfg.Engine.NewID(), Slug: newSlug(), Request: coordinator.Request{SQL: string(text), Session: session}, Created: s.cfg.Clock.Now(),
 		Parametric: parametric, Encodings: listOf(r, "Query-Data-Encoding"),
 	}
-	if err := s.hold(r.Context(), holdStatement, func(ctx context.Context) error { return s.cfg.Journal.Accept(ctx, st) }); err != nil {
+	if err := s.hold(r.Context(), func(ctx context.Context) error { return s.cfg.Journal.Accept(ctx, st) }); err != nil {
 		s.cfg.Journal.Forget(st.ID)
 		sorry(w, err)
 		return
@@ -153,7 +153,7 @@ func (s *Server) cancel(w http.ResponseWriter, r *http.Request) {
 		res.left.Store(true)
 		failure := qerr.New(qerr.UserCanceled, "Query was canceled")
 		res.fail(failure)
-		if err := s.hold(r.Context(), holdPage, func(ctx context.Context) error { return s.cfg.Journal.Fail(ctx, res.id, failure) }); err != nil {
+		if err := s.hold(r.Context(), func(ctx context.Context) error { return s.cfg.Journal.Fail(ctx, res.id, failure) }); err != nil {
 			sorry(w, err)
 			return
 		}
