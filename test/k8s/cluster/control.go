@@ -58,11 +58,18 @@ func newPlane(o options, dir string) (*plane, error) {
 		return nil, err
 	}
 	pair := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	front, err := newFrontProxy()
+	if err != nil {
+		return nil, err
+	}
 	for path, text := range map[string]string{
-		filepath.Join(dir, "tokens.csv"): p.token + ",admin,admin,system:masters\n",
-		filepath.Join(dir, "sa.key"):     string(pair),
-		p.kubeconfig:                     kubeconfig(apiURL, p.token),
-		p.hosts:                          "127.0.0.1 localhost\n",
+		filepath.Join(dir, "front-ca.crt"): front.authority,
+		filepath.Join(dir, "front.crt"):    front.cert,
+		filepath.Join(dir, "front.key"):    front.key,
+		filepath.Join(dir, "tokens.csv"):   p.token + ",admin,admin,system:masters\n",
+		filepath.Join(dir, "sa.key"):       string(pair),
+		p.kubeconfig:                       kubeconfig(apiURL, p.token),
+		p.hosts:                            "127.0.0.1 localhost\n",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			return nil, err
@@ -115,14 +122,17 @@ func (p *plane) up(ctx context.Context, nodes int) error {
 	if _, err := p.start("kube-apiserver", bin("kube-apiserver"), "--etcd-servers="+etcdURL, "--service-cluster-ip-range="+serviceRange,
 		"--cert-dir="+file("certs"), "--secure-port=6443", "--advertise-address="+podGateway, "--token-auth-file="+file("tokens.csv"),
 		"--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc", "--service-account-signing-key-file="+file("sa.key"),
-		"--service-account-key-file="+file("sa.key")); err != nil {
+		"--service-account-key-file="+file("sa.key"), "--requestheader-client-ca-file="+file("front-ca.crt"),
+		"--requestheader-allowed-names="+frontProxyName, "--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--proxy-client-cert-file="+file("front.crt"), "--proxy-client-key-file="+file("front.key"),
+		"--enable-aggregator-routing=true"); err != nil {
 		return err
 	}
 	if err := p.wait(ctx, 2*time.Minute, "the API server", func() error { return p.api.Do(ctx, "GET", "/readyz", nil, nil) }); err != nil {
 		return err
 	}
 	if _, err := p.start("kube-controller-manager", bin("kube-controller-manager"), "--kubeconfig="+p.kubeconfig, "--leader-elect=false",
-		"--service-account-private-key-file="+file("sa.key"), "--cert-dir="+file("kcm-certs"), "--node-monitor-period=1s",
+		"--service-account-private-key-file="+file("sa.key"), "--cert-dir="+file("kcm-certs"), "--root-ca-file="+file("certs/apiserver.crt"), "--node-monitor-period=1s",
 		"--node-monitor-grace-period=20s", "--horizontal-pod-autoscaler-sync-period=2s"); err != nil {
 		return err
 	}
@@ -137,7 +147,9 @@ func (p *plane) up(ctx context.Context, nodes int) error {
 	}
 	ctx, p.unfollow = context.WithCancel(ctx)
 	go kubelet.NewServices(p.api, p.hosts, p.log).Run(ctx)
-	return nil
+	disks := kubelet.NewDisks(p.api, file("disks"), p.log)
+	go disks.Run(ctx)
+	return disks.Class(ctx)
 }
 
 // node starts the process of node i; zones take turns.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tuttidb/tutti/test/slt"
 	"github.com/tuttidb/tutti/test/tpch"
@@ -38,10 +39,12 @@ func ask(ctx context.Context, server string, q tpch.Query) error {
 	return nil
 }
 
-// load is a number of clients that ask checked queries without a pause.
+// load is a number of clients that ask checked queries, without a pause or with one.
 type load struct {
 	mu      sync.Mutex
 	asked   int
+	cut     int           // statements that no driver would try again (errCut); they were asked anew
+	worst   time.Duration // the longest that a query took
 	failed  []error
 	all     sync.WaitGroup
 	stopped chan struct{}
@@ -49,6 +52,11 @@ type load struct {
 
 // begin starts clients; each goes through the queries from another one on.
 func begin(ctx context.Context, server string, clients int) *load {
+	return beginSlowly(ctx, server, clients, 0)
+}
+
+// beginSlowly starts clients that pause between their queries.
+func beginSlowly(ctx context.Context, server string, clients int, between time.Duration) *load {
 	l := &load{stopped: make(chan struct{})}
 	queries := tpch.Queries()
 	for c := range clients {
@@ -59,22 +67,34 @@ func begin(ctx context.Context, server string, clients int) *load {
 					return
 				case <-ctx.Done():
 					return
-				default:
+				case <-time.After(between):
 				}
+				began := time.Now()
 				err := ask(ctx, server, queries[i%len(queries)])
+				for ; errors.Is(err, errCut); err = ask(ctx, server, queries[i%len(queries)]) {
+					l.mu.Lock()
+					l.cut++
+					l.mu.Unlock()
+				}
 				if ctx.Err() != nil {
 					return
 				}
-				l.mu.Lock()
-				l.asked++
-				if err != nil {
-					l.failed = append(l.failed, err)
-				}
-				l.mu.Unlock()
+				l.add(time.Since(began), err)
 			}
 		})
 	}
 	return l
+}
+
+// add counts a query that was answered or has failed.
+func (l *load) add(took time.Duration, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked++
+	l.worst = max(l.worst, took)
+	if err != nil {
+		l.failed = append(l.failed, err)
+	}
 }
 
 // count is how many queries have been answered or failed so far.

@@ -36,6 +36,7 @@ type options struct {
 	Chart, Values        string
 	Manifests            string
 	Dir                  string
+	Coordinators         int
 	Inside               bool
 }
 
@@ -67,6 +68,7 @@ func run(args []string) error {
 	fs.StringVar(&o.Values, "values", "deploy/k8s/testdata/values", "folder with values of the variants")
 	fs.StringVar(&o.Manifests, "manifests", "deploy/k8s/kustomize", "folder of manifests")
 	fs.StringVar(&o.Dir, "dir", "", "folder for data and logs; a temporary one that stays if something fails")
+	fs.IntVar(&o.Coordinators, "coordinators", 3, "coordinators to install: 1, 3 or 5")
 	fs.BoolVar(&o.Inside, "inside", false, "for the command's own use")
 	if err := fs.Parse(args); err != nil {
 		return err

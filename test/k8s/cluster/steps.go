@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,10 +28,10 @@ const (
 // install are the values that the cluster is installed with: small, with
 // TPC-H's tables as the recorded answers have them.
 var install = []string{
-	"image.tag=v1",
+	"image.tag=v1", "metricsAPI.enabled=true", "coordinator.persistence.size=1Gi",
 	"catalogs.tpchstd.connector=tpch", "catalogs.tpchstd.column-naming=standard", "catalogs.tpchstd.double-type-mapping=decimal",
-	"worker.replicas=2", "worker.memoryLimit=256MB", "worker.minReadySeconds=1",
-	"coordinator.memoryLimit=512MB", "coordinator.preStop.sleep.seconds=1",
+	"worker.memoryLimit=256MB", "worker.minReadySeconds=1", "worker.resources.requests.memory=512Mi", "worker.resources.limits.memory=512Mi",
+	"coordinator.memoryLimit=512MB", "coordinator.preStop.sleep.seconds=2", "coordinator.extraArgs={--max-running-queries=3}",
 }
 
 // inside is the whole run, in namespaces of its own.
@@ -59,21 +60,30 @@ func inside(ctx context.Context, o options) (err error) {
 			err = os.RemoveAll(dir)
 		}
 	}()
+	http.DefaultTransport = &patient{next: http.DefaultTransport, limit: 30 * time.Second}
 	for _, s := range []struct {
 		name string
 		do   func(context.Context) (string, error)
+		many bool // only of several coordinators
 	}{
-		{"control plane", p.stepUp},
-		{"strict server-side dry run of every variant", p.stepDryRun},
-		{"helm install", p.stepInstall},
-		{"TPC-H, 22 checked queries", p.stepQueries},
-		{"a node with a worker is lost under load", p.stepLoss},
-		{"workers 2 → 4 → 2 under load", p.stepScale},
-		{"autoscaler 1 → 4 → 1 under load", p.stepAutoscale},
-		{"kubectl drain of every node in turn", p.stepDrain},
-		{"helm upgrade", p.stepUpgrade},
-		{"helm uninstall leaves nothing", p.stepUninstall},
+		{"control plane", p.stepUp, false},
+		{"strict server-side dry run of every variant", p.stepDryRun, false},
+		{"helm install", p.stepInstall, false},
+		{"no workers", p.stepNone, false},
+		{"TPC-H, 22 checked queries", p.stepQueries, false},
+		{"connections and network policies", p.stepPolicies, false},
+		{"the leading coordinator is killed under load", p.stepLeader, true},
+		{"rolling restart of coordinators under load", p.stepRoll, true},
+		{"a node with a worker is lost under load", p.stepLoss, false},
+		{"workers 2 → 4 → 2 under load", p.stepScale, false},
+		{"autoscaler 1 → 4 → 1 by a burst of clients", p.stepAutoscale, false},
+		{"kubectl drain of every node in turn", p.stepDrain, false},
+		{"helm upgrade", p.stepUpgrade, false},
+		{"helm uninstall leaves nothing", p.stepUninstall, false},
 	} {
+		if s.many && o.Coordinators == 1 {
+			continue
+		}
 		began := time.Now()
 		note, err := s.do(ctx)
 		if err != nil {
@@ -160,6 +170,7 @@ func (p *plane) stepDryRun(ctx context.Context) (string, error) {
 // helmSet is helm with the values of install and more, or with flags.
 func (p *plane) helmSet(ctx context.Context, command string, more ...string) error {
 	args := []string{command, release, p.o.Chart, "--namespace", namespace, "--wait", "--timeout", "4m"}
+	more = append(more, fmt.Sprintf("coordinator.replicas=%d", p.o.Coordinators))
 	for _, v := range slices.Concat(install, more) {
 		if strings.HasPrefix(v, "--") {
 			args = append(args, v)
@@ -172,10 +183,14 @@ func (p *plane) helmSet(ctx context.Context, command string, more ...string) err
 }
 
 func (p *plane) stepInstall(ctx context.Context) (string, error) {
-	if err := p.helmSet(ctx, "install"); err != nil {
+	if err := p.helmSet(ctx, "install", "worker.replicas=0"); err != nil {
 		return "", errors.Join(err, p.explain(ctx))
 	}
-	return "1 coordinator, 2 workers ready", p.workers(ctx, 2)
+	if err := errors.Join(p.pods(ctx, "coordinator", p.o.Coordinators), p.workers(ctx, 0)); err != nil {
+		return "", err
+	}
+	_, err := p.metric(ctx) // the API server asks a coordinator, which asks who it is
+	return fmt.Sprintf("%d coordinators ready, Kubernetes reads their metrics", p.o.Coordinators), err
 }
 
 // explain says what the Pods wait for.
@@ -272,8 +287,8 @@ func (p *plane) pods(ctx context.Context, kind string, n int) error {
 	})
 }
 
-// stepDrain empties every node, one after the other. While the node with the
-// only coordinator is drained nobody asks: its queries end with it.
+// stepDrain empties every node, one after the other, under load. While the node
+// with an only coordinator is drained nobody asks: its queries end with it.
 func (p *plane) stepDrain(ctx context.Context) (string, error) {
 	server, err := p.server(ctx)
 	if err != nil {
@@ -287,7 +302,7 @@ func (p *plane) stepDrain(ctx context.Context) (string, error) {
 			return "", err
 		}
 		var l *load
-		if home != node {
+		if home != node || p.o.Coordinators > 1 {
 			l = begin(ctx, server, clients)
 		}
 		err = p.drain(ctx, node)
@@ -317,33 +332,38 @@ func (p *plane) drain(ctx context.Context, node string) error {
 		err = fmt.Errorf("still there: %s", left)
 	}
 	if err == nil {
-		err = errors.Join(p.pods(ctx, "coordinator", 1), p.pods(ctx, "worker", 2), p.workers(ctx, 2))
+		err = errors.Join(p.pods(ctx, "coordinator", p.o.Coordinators), p.pods(ctx, "worker", 2), p.workers(ctx, 2))
 	}
 	_, undo := p.kubectl(ctx, "uncordon", node)
 	return errors.Join(err, undo)
 }
 
-// stepLoss kills a node that has a worker and not the only coordinator, and
-// starts it again: the worker comes back under its old name.
+// stepLoss kills a node that has a worker and not the leading coordinator, and
+// starts it again: its Pods come back under their old names.
 func (p *plane) stepLoss(ctx context.Context) (string, error) {
 	server, err := p.server(ctx)
 	if err != nil {
 		return "", err
 	}
-	placed := map[string][]string{}
-	for _, kind := range []string{"coordinator", "worker"} {
-		out, err := p.kubectl(ctx, "get", "pods", "-l", "app.kubernetes.io/component="+kind, "-o", "jsonpath={.items[*].spec.nodeName}")
-		if err != nil {
-			return "", err
-		}
-		placed[kind] = strings.Fields(out)
+	leader, _, err := p.leader(ctx)
+	if err != nil {
+		return "", err
 	}
-	i := slices.IndexFunc(placed["worker"], func(node string) bool { return !slices.Contains(placed["coordinator"], node) })
+	home, err := p.kubectl(ctx, "get", "pod", leader, "-o", "jsonpath={.spec.nodeName}")
+	if err != nil {
+		return "", err
+	}
+	out, err := p.kubectl(ctx, "get", "pods", "-l", "app.kubernetes.io/component=worker", "-o", "jsonpath={.items[*].spec.nodeName}")
+	if err != nil {
+		return "", err
+	}
+	placed := strings.Fields(out)
+	i := slices.IndexFunc(placed, func(node string) bool { return node != home })
 	if i < 0 {
-		return "", fmt.Errorf("no worker has a node without coordinator: %v", placed)
+		return "", fmt.Errorf("no worker has a node without the leading coordinator: %v", placed)
 	}
-	node, left := placed["worker"][i], 0
-	for _, n := range placed["worker"] {
+	node, left := placed[i], 0
+	for _, n := range placed {
 		if n != node {
 			left++
 		}
@@ -361,42 +381,50 @@ func (p *plane) stepLoss(ctx context.Context) (string, error) {
 		number, _ := strings.CutPrefix(node, "node-")
 		var n int
 		if n, err = strconv.Atoi(number); err == nil {
-			err = errors.Join(p.node(n), p.workers(ctx, 2), p.pods(ctx, "worker", 2))
+			err = errors.Join(p.node(n), p.workers(ctx, 2), p.pods(ctx, "worker", 2), p.pods(ctx, "coordinator", p.o.Coordinators))
 		}
 	}
 	asked, failed := l.end()
 	return fmt.Sprintf("noticed in %.1f s, %d queries, none failed", noticed.Seconds(), asked), errors.Join(err, failed)
 }
 
-// stepUpgrade goes to another image, under load as far as workers go: first
-// they alone, then the chart as a whole.
+// stepUpgrade goes to another image, under load; with one coordinator first
+// the workers alone under load, then the chart as a whole while nobody asks.
 func (p *plane) stepUpgrade(ctx context.Context) (string, error) {
 	server, err := p.server(ctx)
 	if err != nil {
 		return "", err
 	}
 	l := begin(ctx, server, clients)
-	_, err = p.kubectl(ctx, "rollout", "restart", "deployment", release+"-worker")
-	if err == nil {
+	if p.o.Coordinators > 1 {
+		err = p.upgrade(ctx)
+	} else if _, err = p.kubectl(ctx, "rollout", "restart", "deployment", release+"-worker"); err == nil {
 		_, err = p.kubectl(ctx, "rollout", "status", "deployment", release+"-worker", "--timeout=240s")
+		err = errors.Join(err, p.pods(ctx, "worker", 2), p.workers(ctx, 2))
 	}
-	err = errors.Join(err, p.pods(ctx, "worker", 2), p.workers(ctx, 2))
 	l.more(ctx, 5)
 	asked, failed := l.end()
 	if err := errors.Join(err, failed); err != nil {
-		return "", fmt.Errorf("rolling restart of the workers: %w", err)
-	}
-	if err := p.helmSet(ctx, "upgrade", "image.tag=v2"); err != nil {
-		return "", errors.Join(err, p.explain(ctx))
-	}
-	if err := errors.Join(p.pods(ctx, "coordinator", 1), p.pods(ctx, "worker", 2), p.workers(ctx, 2)); err != nil {
 		return "", err
 	}
+	if p.o.Coordinators == 1 {
+		if err := p.upgrade(ctx); err != nil {
+			return "", err
+		}
+	}
 	images, err := p.kubectl(ctx, "get", "pods", "-o", "jsonpath={.items[*].spec.containers[*].image}")
-	if err != nil || images != "tutti:v2 tutti:v2 tutti:v2" {
+	if n := strings.Count(images, "tutti:v2"); err != nil || n != p.o.Coordinators+2 || n != len(strings.Fields(images)) {
 		return "", fmt.Errorf("images are %q: %w", images, err)
 	}
-	return fmt.Sprintf("%d queries while workers restarted, none failed; 3 Pods on the new image", asked), ask(ctx, server, tpch.Queries()[5])
+	return fmt.Sprintf("%d queries meanwhile, none failed (%d new statements cut off); %d Pods on the new image", asked, l.cut, p.o.Coordinators+2), ask(ctx, server, tpch.Queries()[5])
+}
+
+// upgrade goes to the other image.
+func (p *plane) upgrade(ctx context.Context) error {
+	if err := p.helmSet(ctx, "upgrade", "image.tag=v2", "worker.replicas=2"); err != nil {
+		return errors.Join(err, p.explain(ctx))
+	}
+	return errors.Join(p.pods(ctx, "coordinator", p.o.Coordinators), p.pods(ctx, "worker", 2), p.workers(ctx, 2))
 }
 
 // stepUninstall looks for what is left, of any kind that the chart makes.
@@ -409,6 +437,16 @@ func (p *plane) stepUninstall(ctx context.Context) (string, error) {
 	allowed := []string{"configmap/kube-root-ca.crt", "serviceaccount/default", "secret/tutti-internal"}
 	if err := p.wait(ctx, 3*time.Minute, "nothing left", func() error {
 		out, err := p.kubectl(ctx, "get", kinds, "-o", "name")
+		if err == nil {
+			var beyond string // the namespace
+			beyond, err = p.kubectl(ctx, "get", "apiservices,rolebindings", "--namespace=kube-system", "-l", "app.kubernetes.io/name=tutti", "-o", "name")
+			out += beyond
+		}
+		if err == nil {
+			var disks string
+			disks, err = p.kubectl(ctx, "get", "persistentvolumes", "-o", "name")
+			out += disks
+		}
 		var left []string
 		for _, name := range strings.Fields(out) {
 			if !slices.Contains(allowed, name) {
