@@ -94,8 +94,12 @@ alter schema s rename to r
 alter schema s set authorization role r
 create catalog c using tpch
 create catalog if not exists c using lake comment 'x' authorization u with ("a.b" = 'c')
+create catalog "C" using LAKE with (warehouse = 's3://' || 'b', "s3.path-style" = true, n = 5, d = interval '5' second, e = default, f = ?)
+create catalog c using lake comment 'it''s'
 drop catalog c
 drop catalog if exists c cascade
+drop catalog if exists c restrict
+show create catalog "My catalog"
 insert into t select 1
 insert into c.s.t (a, b) values (1, 2)
 insert into t (select 1)
