@@ -27,9 +27,11 @@
 package backlog
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tuttidb/tutti/coordinator"
+	"github.com/tuttidb/tutti/coordinator/schedule"
 )
 
 const (
@@ -108,12 +110,12 @@ func (f *Figures) capacity(nodes []coordinator.NodeInfo) (usual int) {
 // typical is what a split and a query cost lately, in thread-seconds.
 type typical struct{ split, query float64 }
 
-// typicalOf averages over the queries that have ended lately and had splits:
-// those that the coordinator answered by itself say nothing about workers.
+// typicalOf averages over the queries that have ended lately and had splits on
+// workers: those that the coordinator answered by itself say nothing about them.
 func typicalOf(queries []*coordinator.QueryInfo, now time.Time) typical {
 	used, splits, n := 0.0, 0, 0
 	for _, q := range queries {
-		if q.State != coordinator.Finished || q.Stats.DoneSplits == 0 || now.Sub(q.Ended) > memory {
+		if q.State != coordinator.Finished || q.Stats.DoneSplits == 0 || now.Sub(q.Ended) > memory || !onWorkers(q) {
 			continue
 		}
 		used += threadSeconds(q)
@@ -124,6 +126,13 @@ func typicalOf(queries []*coordinator.QueryInfo, now time.Time) typical {
 		return typical{unknownSplit, unknownQuery}
 	}
 	return typical{split: used / float64(splits), query: max(leastQuery, used/float64(n))}
+}
+
+// onWorkers reports whether a query had a task anywhere but on a coordinator.
+func onWorkers(q *coordinator.QueryInfo) bool {
+	return slices.ContainsFunc(q.Stages, func(s coordinator.StageInfo) bool {
+		return slices.ContainsFunc(s.Tasks, func(t coordinator.TaskInfo) bool { return t.Node != schedule.CoordinatorNode })
+	})
 }
 
 // threadSeconds is how long a query has held threads of workers: at least its

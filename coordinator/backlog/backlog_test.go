@@ -30,6 +30,13 @@ func running(queued, run, done int, cpu time.Duration) *coordinator.QueryInfo {
 func ended(state coordinator.State, since time.Duration, splits int, cpu time.Duration) *coordinator.QueryInfo {
 	q := running(0, 0, splits, cpu)
 	q.State, q.Ended = state, ago(since)
+	q.Stages = []coordinator.StageInfo{{Tasks: []coordinator.TaskInfo{{Node: ""}}}, {Tasks: []coordinator.TaskInfo{{Node: "w1"}}}}
+	return q
+}
+
+// alone makes a query one that the coordinator answered by itself.
+func alone(q *coordinator.QueryInfo) *coordinator.QueryInfo {
+	q.Stages = q.Stages[:1]
 	return q
 }
 
@@ -112,7 +119,7 @@ func TestMeasure(t *testing.T) {
 			"long ago, failed, or answered without workers: says nothing",
 			queries{
 				waiting(coordinator.Queued, 0), ended(coordinator.Finished, time.Hour, 1, time.Hour),
-				ended(coordinator.Failed, time.Minute, 1, time.Hour), ended(coordinator.Finished, time.Minute, 0, time.Hour),
+				ended(coordinator.Failed, time.Minute, 1, time.Hour), ended(coordinator.Finished, time.Minute, 0, time.Hour), alone(ended(coordinator.Finished, 0, 9, 0)),
 			},
 			nodes{worker("active", 1, 0)}, Figures{Seconds: 1, ThreadSeconds: 1, Queries: 1, Workers: 1, Threads: 1},
 		},

@@ -195,3 +195,13 @@ func TestForcedRemoval(t *testing.T) {
 	f.change(func() { delete(f.pods, "a") })
 	<-r.process(t, 0).Done()
 }
+
+// TestAddressReplaces: a Pod that is started again, by a node that was lost and
+// came back, has its new address instead of the old one, not beside it.
+func TestAddressReplaces(t *testing.T) {
+	w := &pod{p: podOf(t, "p", `"containers": []`), ip: "10.244.1.9", state: map[string]any{"running": map[string]any{}}}
+	b, err := json.Marshal(w.status())
+	if err != nil || !strings.Contains(string(b), `"podIPs":[{"$patch":"replace"},{"ip":"10.244.1.9"}]`) {
+		t.Errorf("%s (%v)", b, err)
+	}
+}

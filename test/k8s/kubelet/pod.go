@@ -307,7 +307,8 @@ func (w *pod) report(ctx context.Context, state map[string]any) {
 func (w *pod) status() PodStatus {
 	s := PodStatus{Phase: "Pending", HostIP: nodeIP, StartTime: &w.begun}
 	if w.state["waiting"] == nil {
-		s.Phase, s.PodIP, s.PodIPs = "Running", w.ip, []map[string]any{{"ip": w.ip}}
+		// Not beside the address that it may have had before its node was lost.
+		s.Phase, s.PodIP, s.PodIPs = "Running", w.ip, []map[string]any{{"$patch": "replace"}, {"ip": w.ip}}
 	}
 	ready := "False"
 	if w.ready {
