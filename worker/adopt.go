@@ -97,7 +97,7 @@ func (a *attempt) adopted(epoch uint64) *pb.AdoptedTask {
 	t.DroppedFrames, t.DroppedRows, t.Released = frames, rows, !ok
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.epoch = epoch
+	t.Epoch, a.epoch = a.epoch, epoch
 	t.Told, t.Filters = a.told.update(a.number), slices.Clone(a.told.filters)
 	return t
 }

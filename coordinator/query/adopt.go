@@ -19,18 +19,20 @@ import (
 // The rules:
 //
 //  1. Of a task's attempts the highest counts, be it only known by name, as a
-//     source that somebody was told of. Numbers of new attempts are above all.
+//     source that somebody was told of. One that the coordinator before did not
+//     know of does not. Numbers of new attempts are above all.
 //  2. An attempt that is where a worker lives goes on, or is judged by its end.
 //     One that is not is lost, as when its worker is.
 //  3. A stage is complete if its tasks are known by its kind, or if somebody was
-//     told so.
+//     told so. There may be splits nevertheless that were on their way to a task.
 //  4. What tasks were handed is theirs; what the new listing has beside it waits
 //     for tasks, unless the stage is complete. What they were handed and the new
 //     listing does not have means that the query cannot go on (Run.List).
-//  5. What a lost task was handed nobody knows. While no attempt was told that it
-//     is committed this does not matter: it becomes an empty one, and its splits
-//     are listed as nobody's. Nor does it if nobody needs it any more. Else the
-//     query cannot go on.
+//  5. What a lost task was handed nobody knows. While nothing was made of it this
+//     does not matter: it becomes an empty one, and its splits are listed as
+//     nobody's. Nor does it if nobody needs it any more and its stage is complete.
+//     Else the query cannot go on. Nor can it if something is made of a stage that
+//     has to be listed again and has left no trace.
 //  6. Where outputs may differ when they are made again, nothing may be lost that
 //     anything was made of.
 //  7. The root's rows stay in their order: once some are the client's, only the
@@ -49,6 +51,8 @@ type Inventory struct {
 // Attempt is an attempt as its worker knows it.
 type Attempt struct {
 	Partition, Partitions, Outputs int
+	// Epoch is that of the coordinator that started it, or adopted it last.
+	Epoch uint64
 	// Update is the number of the last update that it has.
 	Update int64
 	// Splits are those it has not given back, NoMore the scans that get no more.
@@ -75,6 +79,8 @@ type Skipped struct{ Frames, Rows int64 }
 type Adoption struct {
 	Query plan.QueryID
 	Plan  *plan.Plan
+	// Epoch is the leadership of the coordinator that goes on.
+	Epoch uint64
 	// Rows is how many rows of the result the client has.
 	Rows int64
 	// Replanned says that the plan is not the one that was run, so that only the
@@ -98,16 +104,24 @@ type NotAdoptable struct {
 // Error is the reason.
 func (e *NotAdoptable) Error() string { return "the run cannot be taken over: " + e.Reason }
 
-// leap is how far the numbers of new attempts are above those that are known:
-// a worker that is out of reach may have some that are not.
-const leap = 8
+// RunsPerEpoch is how far the numbers of runs that two leaderships begin are
+// apart: a worker that does not answer may have had any of the one before.
+const (
+	RunsPerEpoch = 8
+	maxEpochs    = 1 << 16 // until numbers begin again: attempts have 31 bits
+)
+
+// leap is how far the numbers of attempts are apart that two leaderships make in
+// one run: a worker that is out of reach may have some that nobody else knows.
+// They begin again after so many leaps.
+const leap, leaps = 8, 400
 
 // Adopt returns the run that the places have parts of.
 func Adopt(a Adoption, places []Inventory) (*Run, *NotAdoptable) {
-	b := &adopter{a: a, places: places, tasks: map[Part]*found{}}
+	b := &adopter{a: a, places: places, tasks: map[Part]*found{}, blank: map[plan.FragmentID]bool{}}
 	reason := b.adopt()
 	if reason != "" {
-		return nil, &NotAdoptable{Reason: reason, Number: b.next()}
+		return nil, &NotAdoptable{Reason: reason, Number: b.another()}
 	}
 	return b.run, nil
 }
@@ -123,6 +137,8 @@ type adopter struct {
 	complete map[plan.FragmentID]bool
 	// committed are the tasks that an attempt that counts was told are.
 	committed map[Part]bool
+	// blank are the stages with a lost task of which nobody knows what it read.
+	blank map[plan.FragmentID]bool
 }
 
 // found is what is known of a task.
@@ -145,11 +161,16 @@ type located struct {
 // lost reports whether the attempt that counts is nowhere.
 func (f *found) lost() bool { return f.attempt == nil || f.attempt.Status.Task.Attempt < f.last }
 
-// next is the number of another run, above all that any worker knows.
-func (b *adopter) next() int32 {
+// another is the number of another run.
+func (b *adopter) another() int32 {
 	if b.a.Fault == FaultAdoptNumber {
 		return b.number
 	}
+	return max(b.next(), int32(b.a.Epoch%maxEpochs)*RunsPerEpoch)
+}
+
+// next is a number above all that any worker knows.
+func (b *adopter) next() int32 {
 	n := int32(0)
 	for _, inv := range b.places {
 		n = max(n, (inv.Next+AttemptsPerRun-1)/AttemptsPerRun)
@@ -169,7 +190,7 @@ func (b *adopter) adopt() string {
 		return "it may have had another plan"
 	}
 	b.number = b.next() - 1
-	for _, step := range []func() string{b.find, b.tell, b.build, b.judge, b.lineage} {
+	for _, step := range []func() string{b.find, b.tell, b.build, b.judge, b.relist, b.lineage} {
 		if reason := step(); reason != "" {
 			return reason
 		}
@@ -180,6 +201,14 @@ func (b *adopter) adopt() string {
 // find sorts the attempts by task.
 func (b *adopter) find() string {
 	stages := len(b.a.Plan.Fragments)
+	newest := uint64(0)
+	for _, inv := range b.places {
+		for i := range inv.Attempts {
+			if inv.Attempts[i].Status.Task.Attempt/AttemptsPerRun == b.number {
+				newest = max(newest, inv.Attempts[i].Epoch)
+			}
+		}
+	}
 	for _, inv := range b.places {
 		if inv.Ended && inv.Next > b.number*AttemptsPerRun {
 			return fmt.Sprintf("it was ended on worker %s", inv.Place.Node)
@@ -190,8 +219,13 @@ func (b *adopter) find() string {
 			if id.Stage.Query != b.a.Query || id.Stage.Fragment < 0 || int(id.Stage.Fragment) >= stages || id.Task < 0 || id.Task >= maxTasks {
 				return fmt.Sprintf("worker %s has a task %s, which the plan does not", inv.Place.Node, id)
 			}
-			if id.Attempt/AttemptsPerRun == b.number {
-				b.task(id).take(inv.Place, at, b.a.Fault)
+			if id.Attempt/AttemptsPerRun != b.number {
+				continue
+			}
+			if f := b.task(id); at.Epoch < newest && b.a.Fault != FaultAdoptEpoch {
+				f.rest = append(f.rest, located{inv.Place, id})
+			} else {
+				f.take(inv.Place, at, b.a.Fault)
 			}
 		}
 	}
@@ -288,7 +322,10 @@ func (b *adopter) build() string {
 	for _, f := range b.tasks {
 		known = max(known, f.last)
 	}
-	r.first = known + leap
+	r.first = max(known+leap, b.number*AttemptsPerRun+int32(b.a.Epoch%leaps)*leap)
+	if r.Fault == FaultAdoptFirst {
+		r.first = b.number * AttemptsPerRun
+	}
 	if r.first/AttemptsPerRun != b.number {
 		return "its tasks were tried too often"
 	}
@@ -505,21 +542,42 @@ func (b *adopter) judge() string {
 	for _, s := range stages {
 		for _, t := range slices.Clone(s.Tasks) {
 			if t.Status.State == Aborted && t.Place == (Place{}) && !t.Unplaced && s.Tasks[t.ID.Task] == t {
+				if t.Unknown {
+					b.blank[s.Fragment.ID] = true
+				}
 				r.revive(s, t, f)
 			}
 		}
 	}
 	r.repair(f)
-	for _, s := range stages {
-		for _, scan := range s.Scans {
-			// Nothing can be added to a complete stage: what is listed now is of no use.
-			scan.Listed = s.Complete && s.awaiting() == nil && b.a.Fault != FaultAdoptOpen
-		}
-	}
 	if r.Failure != nil && r.Failure.Unknown {
 		return r.Failure.Err.Message
 	}
 	return "" // any other failure is the query's own
+}
+
+// relist decides which stages are listed again, and looks whether that can be.
+func (b *adopter) relist() string {
+	for _, s := range b.run.Stages {
+		if t := s.open(); t != nil && s.Complete && s.awaiting() == nil && b.a.Fault != FaultAdoptOnWay {
+			t.Awaits = true
+		}
+		// Nothing can be added to a stage that is complete, but to a task that awaits it.
+		known := s.Complete && s.awaiting() == nil
+		for _, scan := range s.Scans {
+			scan.Listed = known && b.a.Fault != FaultAdoptOpen
+		}
+		if len(s.Scans) == 0 || b.a.Fault == FaultAdoptUnknown {
+			continue
+		}
+		if t := s.eaten(); t != nil && !known {
+			return fmt.Sprintf("nobody knows which splits task %s has read, and others are still to be read", t.ID)
+		}
+		if t := b.run.swallowed(s); t != nil && (!s.Complete || b.blank[s.Fragment.ID]) {
+			return fmt.Sprintf("task %s is made of splits that nobody knows", t.ID)
+		}
+	}
+	return ""
 }
 
 // lineage looks, where a rerun may give other rows, whether anything is lost,
@@ -570,6 +628,32 @@ func (b *adopter) indeterminateFilters() map[plan.DynamicID]bool {
 	return ids
 }
 
+// eaten returns a task that is committed, of which nobody knows what it has read;
+// nil: there is none.
+func (s *Stage) eaten() *Task {
+	for _, t := range s.Tasks {
+		if t.Unknown && t.Committed {
+			return t
+		}
+	}
+	return nil
+}
+
+// swallowed returns a task that is made of all that a stage gave; nil: none is.
+func (r *Run) swallowed(s *Stage) *Task {
+	for _, c := range s.Consumers {
+		for _, t := range r.Stages[c].Tasks {
+			if t.Committed {
+				return t
+			}
+		}
+		if t := r.swallowed(r.Stages[c]); t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
 // revive makes a lost task of an adopted run again, of which nobody was told
 // that it was committed. If nobody knows what it was handed, the new attempt has
 // nothing, or, where no other task may be added, all that no other one has.
@@ -580,6 +664,16 @@ func (r *Run) revive(s *Stage, t *Task, f *Failure) {
 	n := s.Tasks[t.ID.Task]
 	n.Pinned = true
 	n.Awaits = unknown && s.Complete && s.awaiting() == nil
+}
+
+// open returns a task of a stage that may get more splits; nil: there is none.
+func (s *Stage) open() *Task {
+	for _, t := range s.Tasks {
+		if t.Open && !t.Status.State.Done() {
+			return t
+		}
+	}
+	return nil
 }
 
 // awaiting returns the stage's task that waits for the listing; nil: none does.
@@ -603,6 +697,9 @@ func (r *Run) List(s *Stage, scan *Scan, listed []connectors.Split, last bool) {
 		split := Split{ID: r.splits, Scan: scan.Node, Split: sp}
 		if t := s.awaiting(); t != nil {
 			t.Splits = append(t.Splits, split)
+			if !t.Unplaced {
+				t.Extra = append(t.Extra, split)
+			}
 		} else if !s.Complete {
 			scan.Pending = append(scan.Pending, split)
 		} else {

@@ -125,6 +125,8 @@ type Task struct {
 	// be made again; Awaits that it will have all that the listing shows and no
 	// other task has, and is not placed before. Both occur in adopted runs only.
 	Unknown, Awaits bool
+	// Extra are those of its splits that it got so while it ran, to be told.
+	Extra []Split
 	// Pinned says that an earlier attempt was accepted: somebody may have its rows,
 	// so this one must have the same splits.
 	Pinned bool

@@ -13,7 +13,7 @@ import (
 const (
 	// AttemptsPerRun is how far the attempt numbers of two runs are apart: a
 	// worker that has ended one run of a query takes no task of it any more.
-	AttemptsPerRun = 1000
+	AttemptsPerRun = 4000
 	// maxDeaths is how many nodes may be lost while attempts of one task run
 	// there, until the task counts as what kills them.
 	maxDeaths = 3
@@ -67,6 +67,10 @@ const (
 	FaultAdoptRoot           // another root delivers the rest of a result
 	FaultAdoptNumber         // another run has the number of the one that could not go on
 	FaultAdoptHas            // a task that was told of an output counts as having it
+	FaultAdoptFirst          // new attempts have the numbers after those that count
+	FaultAdoptEpoch          // attempts count that the coordinator before did not know of
+	FaultAdoptOnWay          // splits that were on their way to a task are forgotten
+	FaultKeepForever         // outputs stay though nothing can need them again
 	Faults
 )
 
@@ -233,6 +237,7 @@ func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 		Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
 		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
 	}
+	n.Awaits = t.Awaits
 	n.ID.Attempt = max(n.ID.Attempt+1, r.first)
 	if counts {
 		n.Tries++
@@ -413,7 +418,7 @@ func (r *Run) readers(s *Stage) (done, over bool) {
 			over = over && rest
 		}
 	}
-	return true, over || !r.Recovery.Tasks
+	return true, (over || !r.Recovery.Tasks) && r.Fault != FaultKeepForever
 }
 
 func (t *Task) outputBytes() (n int64) {

@@ -37,6 +37,19 @@ func startAgain(r *query.Run, nodes []Node) (out []Action) {
 	return out
 }
 
+// closeOpen closes the tasks of a stage to which no task will be added: those of
+// an adopted run, to which the word did not come. What it was to bring is theirs.
+func closeOpen(s *query.Stage) (out []Action) {
+	for _, t := range s.Tasks {
+		if t.Open && !t.Awaits && !t.Unplaced {
+			t.Open = false
+			out = append(out, Action{Task: t, Fragment: s.Fragment, Update: Update{Splits: t.Extra, NoMore: scansOf(s)}})
+			t.Extra = nil
+		}
+	}
+	return out
+}
+
 // load counts the tasks that have not ended, by place.
 func load(r *query.Run) map[query.Place]int {
 	n := map[query.Place]int{}

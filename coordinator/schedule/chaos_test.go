@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 
+	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/coordinator/query"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -13,7 +15,9 @@ import (
 // chaos plays a cluster that falls apart against the run and the scheduler, by
 // one seed: processes die, hang and wake up again, come back, join, drain;
 // pairs of them lose sight of each other; the network delays, reorders between
-// nodes, and repeats. Rows are numbers that go from splits through attempts'
+// nodes, and repeats. Coordinators die as well: the run is dropped, and built
+// again from what the processes that answer have, while the old one may go on
+// for a while with those that have not heard of the new one. Rows are numbers that go from splits through attempts'
 // outputs to the client.
 //
 // It holds these to be true at every step:
@@ -24,20 +28,36 @@ import (
 //  4. No output is released that an attempt that counts has still to read.
 //  5. An attempt is started once, where somebody lives, and never when it has
 //     been accepted already.
-//  6. The root does not run again when rows have left.
+//  6. The root does not run again when rows have left. What another coordinator
+//     goes on with is what the client's rows are the beginning of.
 //  7. Every query ends: with its rows, or by a failure that is nobody's bug.
-//  8. When it has ended, nothing that the run knows of is held by a process that
-//     is told so.
+//  8. When it has ended, all outputs but the root's have been released, and all
+//     attempts that do not count have been stopped where they were known of.
+//  9. Of coordinators only the last one's word counts, once a process has heard it.
 type chaos struct {
-	seed  uint64
-	rng   *rand.Rand
-	run   *query.Run
-	procs []*proc
-	cut   map[[2]int]int // steps for which one does not reach the other
-	bug   modelBug
-	big   bool // the result is large: rows leave before all are here
-	want  []int
-	split int64
+	seed   uint64
+	rng    *rand.Rand
+	run    *query.Run
+	procs  []*proc
+	cut    map[[2]int]int // steps for which one does not reach the other
+	bug    modelBug
+	big    bool // the result is large: rows leave before all are here
+	want   []int
+	split  int64
+	tables map[plan.NodeID][]connectors.Split
+	// loose are splits that came or went while the query ran: their rows are in
+	// the result, or are not.
+	loose    map[int]int // how often, if at all
+	unlisted []func()    // listings that go on
+	epoch    int
+	zombies  []*zombie
+	// delivered is how many rows the client has for good.
+	delivered int
+	unheard   map[plan.TaskID]bool // attempts that should have been stopped, but the word was lost
+	taken     int                  // times that a run was taken over, and that it was not
+	dropped   int
+	adopted   bool     // the run is another coordinator's
+	answers   []func() // to what was delivered
 
 	reader struct {
 		src  Source
@@ -64,6 +84,8 @@ const (
 	bugResume              // a reader goes on inside another attempt
 	bugTwice               // an update that is repeated is applied again
 	bugForeignEnd          // an end names splits of another attempt
+	bugUnfenced            // words of coordinators that do not lead any more count
+	bugLowWater            // the root's rows go when they were sent
 	modelBugs
 )
 
@@ -80,16 +102,34 @@ type proc struct {
 	order    []*try
 	mail     []query.Status
 	answers  []func()
+	epoch    int   // the newest that it has heard of
+	tomb     int32 // the last attempt of what was ended here
+}
+
+// word is an action on its way.
+type word struct {
+	Action
+	epoch int
 }
 
 // try is an attempt as its process knows it.
 type try struct {
-	task             *query.Task
+	id               plan.TaskID
 	f                *plan.Fragment
-	inbox            []Action
+	epoch            int
+	inbox            []word
+	partitions       int
+	handed           []query.Split
+	told             map[plan.TaskID]bool
+	allConsumed      []plan.TaskID
+	allLost          []plan.TaskID
+	end              *query.End
+	failure          *query.Failure
+	low              int // rows of the root's that are gone
 	number           int64
 	noMore           bool
 	waiting          []query.Split
+	running          connectors.Split
 	started          []int64
 	done, part, outs int
 	inputs           map[query.Part]*input
@@ -165,7 +205,8 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 			f.Indeterminate = true
 		}
 	}
-	c := &chaos{seed: seed, rng: rng, bug: bug, cut: map[[2]int]int{}, seen: map[string]int{}, big: rng.IntN(4) == 0}
+	c := &chaos{seed: seed, rng: rng, bug: bug, cut: map[[2]int]int{}, seen: map[string]int{}, big: rng.IntN(4) == 0,
+		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}}
 	n := 1 + rng.IntN(4)
 	c.run = query.NewRun("q", p, int32(rng.IntN(2)), n)
 	c.run.Fault = fault
@@ -176,6 +217,7 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 	for _, s := range c.run.Stages {
 		for _, scan := range s.Scans {
 			c.enumerate(scan)
+			c.run.List(s, scan, c.tables[scan.Node], true)
 		}
 	}
 	c.want = c.rowsOf(0)
@@ -196,26 +238,28 @@ func (c *chaos) member(p *proc, node string) {
 	p.place = query.Place{Node: node, Address: fmt.Sprint(p.n), Incarnation: fmt.Sprint(p.n, "#", c.rng.IntN(1<<30))}
 }
 
-// enumerate lists a few splits of a scan.
+// enumerate makes the few splits of a scan.
 func (c *chaos) enumerate(scan *query.Scan) {
 	for range c.rng.IntN(9) {
-		sp := query.Split{ID: c.split, Scan: scan.Node}
-		sp.Bytes = int64(c.rng.IntN(64)) << 20
-		if c.rng.IntN(2) == 0 {
-			sp.Affinity = fmt.Sprint("f", c.split)
-		}
-		scan.Pending = append(scan.Pending, sp)
-		c.split++
+		c.tables[scan.Node] = append(c.tables[scan.Node], c.newSplit())
 	}
-	scan.Listed = true
+}
+
+func (c *chaos) newSplit() connectors.Split {
+	sp := connectors.Split{Payload: fmt.Append(nil, c.split), Bytes: int64(c.rng.IntN(64)) << 20}
+	if c.rng.IntN(2) == 0 {
+		sp.Affinity = fmt.Sprint("f", c.split)
+	}
+	c.split++
+	return sp
 }
 
 // rowsOf are the rows that a fragment gives in all.
 func (c *chaos) rowsOf(id plan.FragmentID) (rows []int) {
 	s := c.run.Stages[id]
 	for _, scan := range s.Scans {
-		for _, sp := range scan.Pending {
-			rows = append(rows, rowsIn(sp.ID)...)
+		for _, sp := range c.tables[scan.Node] {
+			rows = append(rows, rowsIn(sp)...)
 		}
 	}
 	for _, in := range s.Fragment.Inputs {
@@ -226,7 +270,13 @@ func (c *chaos) rowsOf(id plan.FragmentID) (rows []int) {
 	return rows
 }
 
-func rowsIn(split int64) []int { return []int{int(split) * 3, int(split)*3 + 1, int(split)*3 + 2} }
+func rowsIn(split connectors.Split) []int {
+	n, err := strconv.Atoi(string(split.Payload))
+	if err != nil {
+		panic(err)
+	}
+	return []int{n * 3, n*3 + 1, n*3 + 2}
+}
 
 // at finds the process of a place.
 func (c *chaos) at(p query.Place) *proc {
@@ -247,21 +297,29 @@ func (c *chaos) byAddress(address string) *proc {
 	return nil
 }
 
-// decide lets the scheduler act.
-func (c *chaos) decide() {
-	var nodes []Node
+// nodes are the processes that a coordinator can use.
+func (c *chaos) nodes(r *query.Run) (nodes []Node) {
 	for _, p := range c.procs {
 		switch {
-		case !p.joined || c.run.Gone(p.place):
+		case !p.joined || r.Gone(p.place):
 		case p.draining:
-			c.run.Drain(p.place)
-		default:
+			r.Drain(p.place)
+		case !r.Draining(p.place):
 			nodes = append(nodes, Node{ID: p.place.Node, Address: p.place.Address, Threads: 1, Incarnation: p.place.Incarnation})
 		}
 	}
-	for _, a := range Decide(c.run, nodes) {
-		c.deliver(a)
+	return nodes
+}
+
+// decide lets the scheduler act.
+func (c *chaos) decide() {
+	for _, a := range Decide(c.run, c.nodes(c.run)) {
+		c.deliver(a, c.epoch)
 	}
+	for _, answer := range c.answers {
+		answer()
+	}
+	c.answers = nil
 	if now := c.rootID(); now != nil && c.run.Failure == nil {
 		if c.given && *now != c.root {
 			c.violate("the root runs again as %s though rows have left", now)
@@ -272,8 +330,10 @@ func (c *chaos) decide() {
 		c.released(t)
 	}
 	for _, t := range c.run.Discards() {
-		if c.rng.IntN(2) == 0 { // else the word is lost
-			c.free(t)
+		if c.rng.IntN(2) == 0 {
+			c.free(t, c.epoch)
+		} else {
+			c.unheard[t.ID] = true // the word is lost
 		}
 	}
 	c.tellReader()
@@ -287,8 +347,59 @@ func (c *chaos) rootID() *plan.TaskID {
 	return nil
 }
 
-// deliver puts an action into its process's inbox, and checks it.
-func (c *chaos) deliver(a Action) {
+// deliver puts an action of a coordinator into its process's inbox, and checks
+// it if it is the one that leads.
+func (c *chaos) deliver(a Action, epoch int) {
+	t := a.Task
+	p := c.at(t.Place)
+	if epoch == c.epoch {
+		c.check(a, p)
+	}
+	if p == nil || !p.alive {
+		return // it falls into the void; the loss will be noticed
+	}
+	k := p.tries[t.ID]
+	switch {
+	case !a.Start:
+	case epoch < p.epoch && c.bug != bugUnfenced:
+		c.note("a word of an old coordinator is refused")
+		return
+	case epoch == c.epoch && t.ID.Attempt < p.tomb:
+		c.note("an attempt is refused where the run was ended once")
+		c.answers = append(c.answers, func() {
+			if p.place == t.Place && !c.run.Gone(t.Place) {
+				c.run.Lose(t.Place, lossOf(p), false)
+				c.member(p, p.place.Node)
+			}
+		})
+		return
+	case k != nil && k.epoch < epoch: // another coordinator's
+		c.note("an attempt of another coordinator is in the way")
+		c.answers = append(c.answers, func() {
+			c.run.Drain(t.Place)
+			c.run.Refuse(t, lossOf(p))
+		})
+		return
+	}
+	if k == nil {
+		if !a.Start {
+			return
+		}
+		k = &try{
+			id: t.ID, f: a.Fragment, epoch: epoch, part: partitionOf(c.run.Stages[a.Fragment.ID], t), partitions: a.Partitions, outs: a.OutputPartitions,
+			inputs: map[query.Part]*input{}, complete: map[plan.FragmentID]bool{}, told: map[plan.TaskID]bool{},
+		}
+		p.tries[t.ID] = k
+		p.order = append(p.order, k)
+	}
+	k.inbox = append(k.inbox, word{a, epoch})
+	if c.bug == bugTwice && !a.Start && c.rng.IntN(4) == 0 {
+		k.inbox = append(k.inbox, word{a, epoch})
+	}
+}
+
+// check looks at an action of the coordinator that leads.
+func (c *chaos) check(a Action, p *proc) {
 	t := a.Task
 	for _, src := range a.Update.Sources {
 		up := c.run.Task(src.Task)
@@ -296,38 +407,26 @@ func (c *chaos) deliver(a Action) {
 			c.violate("task %s is told of %s, which is lost", t.ID, src.Task)
 		}
 	}
-	p := c.at(t.Place)
-	if a.Start {
-		c.note("start")
-		switch {
-		case p == nil || c.run.Gone(t.Place):
-			c.violate("task %s is started on a node that is gone", t.ID)
-		case t.Committed:
-			c.violate("task %s is started when it is committed", t.ID)
-		case c.known(t.ID):
-			c.violate("task %s is started twice", t.ID)
-		}
+	if !a.Start {
+		return
 	}
-	if p == nil || !p.alive {
-		return // it falls into the void; the loss will be noticed
-	}
-	k := p.tries[t.ID]
-	if k == nil {
-		if !a.Start {
-			return
-		}
-		k = &try{task: t, f: a.Fragment, part: partitionOf(c.run.Stages[a.Fragment.ID], t), outs: a.OutputPartitions, inputs: map[query.Part]*input{}, complete: map[plan.FragmentID]bool{}}
-		p.tries[t.ID] = k
-		p.order = append(p.order, k)
-	}
-	k.inbox = append(k.inbox, a)
-	if c.bug == bugTwice && !a.Start && c.rng.IntN(4) == 0 {
-		k.inbox = append(k.inbox, a)
+	c.note("start")
+	switch {
+	case p == nil || c.run.Gone(t.Place):
+		c.violate("task %s is started on a node that is gone", t.ID)
+	case t.Committed:
+		c.violate("task %s is started when it is committed", t.ID)
+	case c.known(t.ID):
+		c.violate("task %s is started twice", t.ID)
+	case !c.adopted && t.ID.Attempt < p.tomb:
+		c.violate("task %s is started where one of this number was ended", t.ID)
 	}
 }
 
+// known reports whether an attempt that this coordinator started, or took over,
+// is anywhere.
 func (c *chaos) known(id plan.TaskID) bool {
-	return slices.ContainsFunc(c.procs, func(p *proc) bool { return p.tries[id] != nil })
+	return slices.ContainsFunc(c.procs, func(p *proc) bool { return p.tries[id] != nil && p.tries[id].epoch == c.epoch })
 }
 
 // released drops an output, and looks whether anybody still needs it.
@@ -345,15 +444,19 @@ func (c *chaos) released(t *query.Task) {
 			c.violate("the output of %s is released while %s needs it", t.ID, reader.ID)
 		}
 	}
-	c.free(t)
+	c.free(t, c.epoch)
 }
 
 // free drops an attempt and its output.
-func (c *chaos) free(t *query.Task) {
-	if p := c.at(t.Place); p != nil {
-		delete(p.tries, t.ID)
-		p.order = slices.DeleteFunc(p.order, func(k *try) bool { return k.task.ID == t.ID })
+func (c *chaos) free(t *query.Task, epoch int) {
+	if p := c.at(t.Place); p != nil && (epoch >= p.epoch || c.bug == bugUnfenced) {
+		p.drop(t.ID)
 	}
+}
+
+func (p *proc) drop(id plan.TaskID) {
+	delete(p.tries, id)
+	p.order = slices.DeleteFunc(p.order, func(k *try) bool { return k.id == id })
 }
 
 // tellReader names the root to the reader of the result, as a Loop does.
@@ -391,6 +494,10 @@ func (c *chaos) read() {
 	if k.ended {
 		rows = k.out[0]
 	}
+	if r.has < k.low {
+		c.violate("row %d of the result is read, and %d are gone", r.has, k.low)
+		return
+	}
 	n := len(rows) - r.has
 	switch {
 	case c.rng.IntN(4) > 0:
@@ -410,13 +517,67 @@ func (c *chaos) read() {
 	if r.src.Committed && k.ended && r.has == len(rows) {
 		c.run.Held = true
 	}
+	if c.bug == bugLowWater {
+		k.low = r.has
+	}
 }
 
-// finish compares what the client has with what it should have.
+// page lets the client have some of the rows for good, and the root's worker
+// hear of it.
+func (c *chaos) page() {
+	r := &c.reader
+	if c.rng.IntN(4) > 0 || !c.big && !c.run.Held {
+		return
+	}
+	c.delivered += c.rng.IntN(len(r.rows) - c.delivered + 1)
+	if c.run.Held && c.rng.IntN(2) == 0 {
+		c.delivered = len(r.rows)
+	}
+	if p := c.byAddress(r.src.Address); p != nil && p.tries[r.src.Task] != nil && c.rng.IntN(2) == 0 {
+		p.tries[r.src.Task].low = max(p.tries[r.src.Task].low, c.delivered)
+	}
+}
+
+// finish compares what the client has with what it should have, and looks
+// whether everything is freed.
 func (c *chaos) finish() {
-	slices.Sort(c.reader.rows)
-	if !slices.Equal(c.reader.rows, c.want) {
-		c.violate("the client has %d rows, %v, of %d, %v", len(c.reader.rows), c.reader.rows, len(c.want), c.want)
+	rows := c.reader.rows
+	for split, times := range c.loose {
+		var of, whole []int
+		rows = slices.DeleteFunc(rows, func(row int) bool {
+			if row/3 == split {
+				of = append(of, row)
+			}
+			return row/3 == split
+		})
+		for row := split * 3; row < split*3+3; row++ {
+			whole = append(whole, slices.Repeat([]int{row}, times)...)
+		}
+		if slices.Sort(of); len(of) > 0 && !slices.Equal(of, whole) {
+			c.violate("the client has rows %v of split %d, which came or went", of, split)
+		}
+	}
+	c.dump("finish", c.run)
+	slices.Sort(rows)
+	if !slices.Equal(rows, c.want) {
+		c.violate("the client has %d rows, %v, of %d, %v", len(rows), rows, len(c.want), c.want)
+	}
+	c.decide()
+	all := !slices.ContainsFunc(c.run.Stages, func(s *query.Stage) bool { return !s.Done() })
+	for _, p := range c.procs {
+		if !p.alive || !p.joined || c.run.Gone(p.place) {
+			continue
+		}
+		for _, k := range p.order {
+			s := c.run.Stages[k.f.ID]
+			switch {
+			case c.unheard[k.id], k.f.ID == 0 && c.run.Task(k.id) != nil: // they go with the query
+			case slices.ContainsFunc(s.Superseded, func(t *query.Task) bool { return t.ID == k.id && t.Place == p.place }):
+				c.violate("attempt %s does not count, and is still there", k.id)
+			case slices.ContainsFunc(s.Tasks, func(t *query.Task) bool { return t.ID == k.id && t.Place == p.place }) && all:
+				c.violate("the output of %s is still there when the query has ended", k.id)
+			}
+		}
 	}
 }
 
@@ -425,6 +586,7 @@ func (c *chaos) play() error {
 	const horizon, most = 250, 3000
 	for i := 0; c.broken == nil && !c.done; i++ {
 		if i > most {
+			c.dump("stuck", c.run)
 			return fmt.Errorf("no end after %d steps: %s", most, c.stuck())
 		}
 		c.run.Now += stealAfter / 8
@@ -437,12 +599,15 @@ func (c *chaos) play() error {
 			c.step(p)
 		}
 		c.read()
-		if c.run.Held && c.run.Result() != nil {
+		c.page()
+		if c.run.Held && c.run.Result() != nil && c.delivered == len(c.reader.rows) {
 			c.finish()
 			break
 		}
+		c.list()
 		if i < horizon {
 			c.harm()
+			c.succeed()
 		} else if i == horizon {
 			c.heal()
 		}

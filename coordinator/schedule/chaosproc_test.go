@@ -51,18 +51,24 @@ func (c *chaos) work(p *proc, k *try) {
 	for len(k.inbox) > 0 && c.rng.IntN(4) > 0 {
 		a := k.inbox[0]
 		k.inbox = k.inbox[1:]
-		c.hear(p, k, &a.Update)
+		if a.epoch < p.epoch && c.bug != bugUnfenced {
+			c.note("a word of an old coordinator is refused")
+			continue
+		}
+		p.epoch = max(p.epoch, a.epoch)
+		c.hear(p, k, a)
 	}
 	if k.number == 0 || k.ended || k.failed {
 		return
 	}
 	for range 2 {
 		if len(k.started) > k.done && c.rng.IntN(2) == 0 {
-			k.rows = append(k.rows, rowsIn(k.started[k.done])...)
+			k.rows = append(k.rows, rowsIn(k.running)...)
 			k.done++
 		}
 		if len(k.waiting) > 0 && len(k.started) == k.done {
 			k.started = append(k.started, k.waiting[0].ID)
+			k.running = k.waiting[0].Split
 			k.waiting = k.waiting[1:]
 		}
 	}
@@ -92,12 +98,14 @@ func (k *try) parts(f plan.FragmentID) (out []query.Part) {
 }
 
 // hear applies an update as a task does.
-func (c *chaos) hear(p *proc, k *try, u *Update) {
+func (c *chaos) hear(p *proc, k *try, w word) {
+	u := &w.Update
 	if u.Number <= k.number && c.bug != bugTwice {
-		c.violate("task %s: update %d after %d", k.task.ID, u.Number, k.number)
+		c.violate("task %s: update %d after %d", k.id, u.Number, k.number)
 	}
 	k.number = u.Number
 	k.waiting = append(k.waiting, u.Splits...)
+	k.handed = append(k.handed, u.Splits...)
 	k.noMore = k.noMore || len(u.NoMore) > 0
 	for _, src := range u.Sources {
 		c.source(p, k, src)
@@ -114,17 +122,25 @@ func (c *chaos) hear(p *proc, k *try, u *Update) {
 				a.Count--
 			}
 		}
-		started, task := len(k.started), k.task
 		if len(ids) > 0 {
 			c.note("splits given back")
+			k.handed = slices.DeleteFunc(k.handed, func(sp query.Split) bool { return slices.Contains(ids, sp.ID) })
 		}
-		p.answers = append(p.answers, func() { c.run.Return(task, ids, started) })
+		started, run := len(k.started), c.run
+		if w.epoch == c.epoch {
+			p.answers = append(p.answers, func() {
+				if c.run == run {
+					run.Return(w.Task, ids, started)
+				}
+			})
+		}
 	}
 }
 
 // source takes what is said about an attempt, as exchange.reading does.
 func (c *chaos) source(p *proc, k *try, src Source) {
 	part := query.PartOf(src.Task)
+	k.told[src.Task] = src.Committed
 	in := k.inputs[part]
 	switch {
 	case in == nil:
@@ -162,7 +178,7 @@ func (c *chaos) fetch(p *proc, k *try, in *input) {
 		return
 	}
 	if !up.ended {
-		c.violate("task %s is fed from %s, which has not ended", k.task.ID, in.src.Task)
+		c.violate("task %s is fed from %s, which has not ended", k.id, in.src.Task)
 		return
 	}
 	part := k.part
@@ -182,6 +198,7 @@ func (c *chaos) fetch(p *proc, k *try, in *input) {
 	if in.has == len(rows) {
 		in.whole = true
 		k.consumed = append(k.consumed, in.src.Task)
+		k.allConsumed = append(k.allConsumed, in.src.Task)
 	}
 }
 
@@ -193,6 +210,7 @@ func (c *chaos) lose(p *proc, k *try, in *input) {
 	case !in.said:
 		in.said = true
 		k.lost = append(k.lost, in.src.Task)
+		k.allLost = append(k.allLost, in.src.Task)
 		c.note("an input is said to be lost")
 		c.say(p, k, query.Running, nil, nil)
 	}
@@ -253,8 +271,9 @@ func (c *chaos) end(p *proc, k *try) {
 // say queues a status.
 func (c *chaos) say(p *proc, k *try, state query.TaskState, end *query.End, f *query.Failure) {
 	k.version++
+	k.end, k.failure = end, f
 	p.mail = append(p.mail, query.Status{
-		Task: k.task.ID, Version: k.version, State: state, End: end, Failure: f, QueuedSplits: len(k.waiting),
+		Task: k.id, Version: k.version, State: state, End: end, Failure: f, QueuedSplits: len(k.waiting),
 		RunningSplits: len(k.started) - k.done, DoneSplits: k.done, Consumed: k.consumed, Lost: k.lost,
 	})
 	k.consumed, k.lost = nil, nil
@@ -272,9 +291,7 @@ func (c *chaos) harm() {
 	}
 	switch kind := c.rng.IntN(8); {
 	case kind < 2 && p.alive:
-		c.note("killed")
-		p.alive, p.tries, p.order, p.mail, p.answers = false, map[plan.TaskID]*try{}, nil, nil, nil
-		p.notice = 1 + c.rng.IntN(5)
+		c.kill(p)
 	case kind == 2 && p.alive && p.frozen == 0:
 		c.note("stopped")
 		p.frozen = 1 + c.rng.IntN(60)
@@ -298,10 +315,20 @@ func (c *chaos) harm() {
 	}
 }
 
+// kill ends a process, which is noticed soon.
+func (c *chaos) kill(p *proc) {
+	if !p.alive {
+		return
+	}
+	c.note("killed")
+	p.alive, p.tries, p.order, p.mail, p.answers = false, map[plan.TaskID]*try{}, nil, nil, nil
+	p.notice = 1 + c.rng.IntN(5)
+}
+
 // matters reports whether anything that counts is on a process.
 func (c *chaos) matters(p *proc) bool {
 	for _, k := range p.order {
-		if t := c.run.Task(k.task.ID); t != nil && (!t.Committed || !t.Released) {
+		if t := c.run.Task(k.id); t != nil && (!t.Committed || !t.Released) {
 			return true
 		}
 	}

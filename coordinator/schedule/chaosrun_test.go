@@ -72,6 +72,8 @@ func TestChaos(t *testing.T) {
 	for _, k := range []string{
 		"killed", "stopped", "joins", "drains", "cut off from a peer", "out of the coordinator's sight", "back under its old name",
 		"a stopped process wakes up as a new member", "an attempt that was read is superseded", "an input is said to be lost", "splits given back",
+		"a run is taken over", "attempts follow a takeover", "a word of an old coordinator is refused", "a split comes", "a split goes",
+		"an attempt of another coordinator is in the way", "not taken over: no worker has anything of it", "a stage that is complete is not listed",
 		"attempts follow a loss", "attempts follow a report", "release", "rows given early", "rest of the result lost",
 	} {
 		if seen[k] == 0 && !t.Failed() && k != "rest of the result lost" {
@@ -101,7 +103,7 @@ func TestChaosFindsBugs(t *testing.T) {
 		t.Fatalf("only %d bugs are planted", len(all))
 	}
 	for _, p := range all {
-		t.Run(fmt.Sprintf("%s, model %d", p.fault, p.bug), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, %s", p.fault, p.bug), func(t *testing.T) {
 			t.Parallel()
 			if slowdown > 1 {
 				return // the same, at length

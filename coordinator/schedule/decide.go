@@ -120,7 +120,7 @@ func number(a *Action) {
 // startTasks starts the tasks of a stage that can start now.
 func startTasks(r *query.Run, s *query.Stage, nodes []Node) []Action {
 	if s.Complete {
-		return nil
+		return closeOpen(s)
 	}
 	switch s.Fragment.Spread {
 	case plan.BySplits:
@@ -204,12 +204,17 @@ func partitionOf(s *query.Stage, t *query.Task) int {
 func tell(r *query.Run, s *query.Stage, t *query.Task, partition int, u *Update) {
 	for _, in := range s.Fragment.Inputs {
 		up := r.Stages[in]
+		all := up.Complete // a task that is not placed yet has still to be named
 		for _, src := range up.Tasks {
-			if !src.Unplaced && !t.Has[query.PartOf(src.ID)] {
+			switch {
+			case t.Has[query.PartOf(src.ID)]:
+			case src.Unplaced:
+				all = false
+			default:
 				tellSource(r, t, src, partition, u)
 			}
 		}
-		if up.Complete && !t.ToldComplete[in] {
+		if all && !t.ToldComplete[in] {
 			t.ToldComplete[in] = true
 			u.Complete = append(u.Complete, in)
 		}

@@ -3014,6 +3014,9 @@ type AdoptedTask struct {
 	Released      bool  `protobuf:"varint,7,opt,name=released,proto3" json:"released,omitempty"`
 	DroppedFrames int64 `protobuf:"varint,8,opt,name=dropped_frames,json=droppedFrames,proto3" json:"dropped_frames,omitempty"`
 	DroppedRows   int64 `protobuf:"varint,9,opt,name=dropped_rows,json=droppedRows,proto3" json:"dropped_rows,omitempty"`
+	// epoch is that of the coordinator that it belonged to until now: the one that
+	// started it, or the last one that adopted it.
+	Epoch         uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3107,6 +3110,13 @@ func (x *AdoptedTask) GetDroppedFrames() int64 {
 func (x *AdoptedTask) GetDroppedRows() int64 {
 	if x != nil {
 		return x.DroppedRows
+	}
+	return 0
+}
+
+func (x *AdoptedTask) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
 	}
 	return 0
 }
@@ -3369,7 +3379,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x12AdoptQueryResponse\x12+\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x05tasks\x12!\n" +
 	"\fnext_attempt\x18\x02 \x01(\x05R\vnextAttempt\x12\x14\n" +
-	"\x05ended\x18\x03 \x01(\bR\x05ended\"\xd0\x02\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\"\xe6\x02\n" +
 	"\vAdoptedTask\x12,\n" +
 	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1e\n" +
@@ -3381,7 +3391,9 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\afilters\x18\x06 \x03(\x05R\afilters\x12\x1a\n" +
 	"\breleased\x18\a \x01(\bR\breleased\x12%\n" +
 	"\x0edropped_frames\x18\b \x01(\x03R\rdroppedFrames\x12!\n" +
-	"\fdropped_rows\x18\t \x01(\x03R\vdroppedRows*\xd1\x01\n" +
+	"\fdropped_rows\x18\t \x01(\x03R\vdroppedRows\x12\x14\n" +
+	"\x05epoch\x18\n" +
+	" \x01(\x04R\x05epoch*\xd1\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PLANNED\x10\x01\x12\x16\n" +
