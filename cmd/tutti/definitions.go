@@ -302,7 +302,7 @@ func (d *definitions) try(ctx context.Context, name string, s storedCatalog) err
 	ctx, cancel := context.WithTimeoutCause(ctx, d.patience, fmt.Errorf("no answer within %s", d.patience))
 	defer cancel()
 	if _, err := conn.Schemas(ctx); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 		return qerr.Wrap(qerr.CatalogUnavailable, err, "Catalog '%s' cannot be read with these properties", name)
