@@ -74,7 +74,7 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 	}
 	s.front.definitions.follow(s.node.State()) // all that the coordinators before made
 	d := s.front.deps()
-	d.Epoch, d.Journal = l.Epoch, j
+	d.Epoch, d.Journal, d.Succeeded = l.Epoch, j, !s.node.Alone()
 	d.Cluster = &coordinator.Distributed{
 		Registry: s.registry, Conns: s.conns, Auth: s.auth, Catalogs: s.front.catalogs, Account: s.p.account,
 		Self: s.address, WorkerWait: s.p.cfg.WorkerWait, Log: s.p.log, Epoch: l.Epoch, Succeeded: !s.node.Alone(),
