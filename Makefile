@@ -18,7 +18,7 @@ ETCD       := v3.7.3
 PLANE      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tutti/controlplane-$(K8S)-etcd-$(ETCD)
 PLANE_CMDS := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl
 
-.PHONY: help build test test-all check bench bench-sf10 bench-micro lint fmt check-gen sim fuzz gen demo demo-stop clean image test-k8s
+.PHONY: help build test test-all check bench bench-sf10 bench-micro bench-recovery lint fmt check-gen sim chaos fuzz gen demo demo-stop clean image test-k8s
 
 help: ## show this
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,14 @@ bench-sf10: build ## all 22 queries at scale factor 10 on a cluster: answers che
 bench-micro: ## micro-benchmarks of kernels, operators, readers and the exchange
 	go test -run '^$$' -bench . -benchtime 0.5s ./exec/... ./connectors/... ./exchange/...
 
+bench-recovery: build ## what recovery costs without failures, and how long queries take that lose a worker: ARGS="-mode cost,kill,hang …" (root: shares of a processor)
+	TUTTI_BINARY=$(CURDIR)/bin/tutti go run ./bench/recovery $(ARGS)
+
 sim: ## a million random failure schedules against the scheduler (TUTTI_SIM=N)
 	TUTTI_SIM=$(or $(TUTTI_SIM),1000000) go test -timeout 60m -run Chaos -v ./coordinator/schedule
+
+chaos: build ## real processes under load, killed, stopped, cut off, starved of disk and storage: CHAOS=10m CHAOS_SEED= CHAOS_FAULTS= (root: it mounts disks to fill)
+	CHAOS=$(or $(CHAOS),10m) TUTTI_BINARY=$(CURDIR)/bin/tutti go test -count=1 -timeout 0 -run TestLong -v ./test/chaos
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for pkg in $$(grep -rl --include='*_test.go' --exclude-dir=.cache '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
