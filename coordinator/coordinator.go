@@ -149,12 +149,13 @@ func (c *Coordinator) Queries() []*QueryInfo {
 	return out
 }
 
-// Running reports whether a query of that id is running.
+// Running reports whether a query of that id is running, or has ended and is
+// to be kept on workers still.
 func (c *Coordinator) Running(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q, ok := c.queries[plan.QueryID(id)]
-	return ok && !q.ended()
+	return ok && !q.over()
 }
 
 // Nodes returns the cluster's nodes.

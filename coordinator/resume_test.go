@@ -295,11 +295,15 @@ func TestKeptUntilDelivered(t *testing.T) {
 			if info := q.Info(); info.State != Finished || info.Error != nil {
 				t.Errorf("%s, %v", info.State, info.Error)
 			}
-			if s.Running(string(q.ID())) {
-				t.Error("it runs")
+			if !s.Running(string(q.ID())) {
+				t.Error("workers would be told to forget it")
 			}
 			end(s, q)
 			s.cluster.await(t, "closed")
+			<-q.(*activeQuery).gone
+			if s.Running(string(q.ID())) {
+				t.Error("it is still to be kept")
+			}
 			if info := q.Info(); info.State != Finished || info.Error != nil {
 				t.Errorf("afterwards: %s, %v", info.State, info.Error)
 			}
