@@ -95,6 +95,20 @@ type Config struct {
 	Env []string
 }
 
+// writeCatalogs writes the catalog files.
+func (cfg *Config) writeCatalogs() error {
+	catalogs := filepath.Join(cfg.Dir, "catalogs")
+	if err := os.MkdirAll(catalogs, 0o755); err != nil {
+		return err
+	}
+	for name, text := range cfg.Catalogs {
+		if err := os.WriteFile(filepath.Join(catalogs, name+".yaml"), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Cluster is a coordinator with workers.
 type Cluster struct {
 	URL         string
@@ -106,20 +120,14 @@ type Cluster struct {
 
 // StartCluster starts a cluster and waits until all workers have joined.
 func StartCluster(ctx context.Context, cfg Config) (*Cluster, error) {
-	catalogs := filepath.Join(cfg.Dir, "catalogs")
-	if err := os.MkdirAll(catalogs, 0o755); err != nil {
+	if err := cfg.writeCatalogs(); err != nil {
 		return nil, err
-	}
-	for name, text := range cfg.Catalogs {
-		if err := os.WriteFile(filepath.Join(catalogs, name+".yaml"), []byte(text), 0o644); err != nil {
-			return nil, err
-		}
 	}
 	web, control := FreeAddress(), FreeAddress()
 	c := &Cluster{URL: "http://" + web, cfg: cfg, control: control}
 	var err error
 	c.Coordinator, err = Start(cfg.Dir, "coordinator", cfg.Env, cfg.Binary, "coordinator", "--http-listen", web, "--grpc-listen", control,
-		"--data-dir", filepath.Join(cfg.Dir, "coordinator"), "--catalog-dir", catalogs, "--node-id", "coordinator", "--memory-limit", "1GB")
+		"--data-dir", filepath.Join(cfg.Dir, "coordinator"), "--catalog-dir", filepath.Join(cfg.Dir, "catalogs"), "--node-id", "coordinator", "--memory-limit", "1GB")
 	if err != nil {
 		return nil, err
 	}

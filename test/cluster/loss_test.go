@@ -102,8 +102,10 @@ func TestNoWorkers(t *testing.T) {
 
 // busy waits until a node runs tasks, as the coordinator knows it: heartbeats
 // would tell a second later.
-func (c *Cluster) busy(ctx context.Context, node string) error {
-	s, err := slt.NewSession(c.URL, "system", "runtime")
+func (c *Cluster) busy(ctx context.Context, node string) error { return busy(ctx, c.URL, node) }
+
+func busy(ctx context.Context, url, node string) error {
+	s, err := slt.NewSession(url, "system", "runtime")
 	if err != nil {
 		return err
 	}
