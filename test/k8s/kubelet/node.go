@@ -47,7 +47,8 @@ type Node struct {
 
 // NewNode returns a node; Run starts it.
 func NewNode(cfg Config, api *API, runtime Runtime, log *slog.Logger) *Node {
-	return &Node{cfg: cfg, api: api, runtime: runtime, log: log.With("node", cfg.Name), pods: map[string]*pod{}, next: 1}
+	// A node that was lost and comes back begins with other addresses.
+	return &Node{cfg: cfg, api: api, runtime: runtime, log: log.With("node", cfg.Name), pods: map[string]*pod{}, next: os.Getpid() % 250}
 }
 
 // Run keeps the node alive until ctx ends, and then stops its Pods at once.

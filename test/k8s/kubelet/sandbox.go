@@ -50,6 +50,7 @@ func (h *Host) Sandbox(ip string) (Sandbox, error) {
 	}
 	// The end inside goes to the namespace by the path of the open file.
 	ns := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), b.net.Fd())
+	_ = command("ip", "link", "del", b.link) // of a node that was lost, whose namespaces go a little later
 	err := command("ip", "link", "add", b.link, "type", "veth", "peer", "name", "eth0", "netns", ns)
 	if err == nil {
 		err = command("ip", "link", "set", b.link, "master", Bridge, "up")
