@@ -50,6 +50,8 @@ type Catalogs struct {
 	changed    chan struct{} // closed and replaced by each Set
 }
 
+var _ Generations = (*Catalogs)(nil)
+
 // catalog is a definition and its connector, once made.
 type catalog struct {
 	def *pb.CatalogDefinition // until cleared

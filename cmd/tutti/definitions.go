@@ -18,6 +18,7 @@ import (
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+	"github.com/tuttidb/tutti/worker"
 )
 
 const (
@@ -44,6 +45,9 @@ type definitions struct {
 	retired []retiredDefinition
 	message *pb.Catalogs
 }
+
+// A worker.Manager of a coordinator looks for this by itself.
+var _ worker.Generations = (*coordinator.Catalogs)(nil)
 
 // definitionsDeps are what definitions need.
 type definitionsDeps struct {
@@ -274,8 +278,11 @@ func alreadyExists(name string) error {
 
 // applied follows the state after a change of this node's.
 func (d *definitions) applied(node *meta.Node, err error) error {
-	if err != nil {
-		return qerr.Wrap(qerr.CatalogStoreError, err, "The change of the catalogs did not reach the coordinators' state").WithRetry()
+	switch {
+	case errors.Is(err, meta.ErrUnknown):
+		return qerr.Wrap(qerr.CatalogStoreError, err, "Whether the catalogs were changed is not known; look before you try again")
+	case err != nil:
+		return qerr.Wrap(qerr.CatalogStoreError, err, "The catalogs were not changed").WithRetry()
 	}
 	d.follow(node.State())
 	return nil
@@ -298,7 +305,7 @@ func (d *definitions) try(ctx context.Context, name string, s storedCatalog) err
 	if err != nil {
 		return invalid(name, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it was only looked into
 	ctx, cancel := context.WithTimeoutCause(ctx, d.patience, fmt.Errorf("no answer within %s", d.patience))
 	defer cancel()
 	if _, err := conn.Schemas(ctx); err != nil {

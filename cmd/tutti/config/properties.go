@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -101,33 +102,44 @@ var duration = reflect.TypeFor[time.Duration]()
 
 // node returns a value as YAML, of the setting's type.
 func (f field) node(text string) (*yaml.Node, error) {
+	if !utf8.ValidString(text) {
+		return nil, fmt.Errorf("%q is not UTF-8", text)
+	}
 	n := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	switch {
 	case f.kind == duration:
-		if _, err := time.ParseDuration(text); err != nil {
+		d, err := time.ParseDuration(text)
+		if err != nil {
 			return nil, fmt.Errorf("%q is not a duration such as 30s or 5m", text)
 		}
+		n = quoted(d.String()) // YAML takes a bare 0 for a number
 	case f.kind.Kind() == reflect.String:
-		n.SetString(text)
+		n = quoted(text)
 	case f.kind.Kind() == reflect.Bool:
 		if text != "true" && text != "false" {
 			return nil, fmt.Errorf("%q is neither true nor false", text)
 		}
 	case f.kind.Kind() == reflect.Int, f.kind.Kind() == reflect.Int64:
-		if _, err := strconv.ParseInt(text, 10, 64); err != nil {
+		i, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
 			return nil, fmt.Errorf("%q is not a whole number", text)
 		}
+		n.Value = strconv.FormatInt(i, 10) // YAML takes 010 for 8
 	case f.kind.Kind() == reflect.Slice && f.kind.Elem().Kind() == reflect.String:
 		n = &yaml.Node{Kind: yaml.SequenceNode}
 		for item := range strings.SplitSeq(text, ",") {
-			one := &yaml.Node{}
-			one.SetString(strings.TrimSpace(item))
-			n.Content = append(n.Content, one)
+			n.Content = append(n.Content, quoted(strings.TrimSpace(item)))
 		}
 	default:
 		return nil, fmt.Errorf("can be set in a catalog file only")
 	}
 	return n, nil
+}
+
+// quoted is a text in the one style of YAML in which every text comes back as
+// it was.
+func quoted(text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: text}
 }
 
 // put sets a value in nested mappings, which it makes where they are missing.
@@ -138,8 +150,7 @@ func put(m *yaml.Node, path []string, value *yaml.Node) {
 			return
 		}
 	}
-	key := &yaml.Node{}
-	key.SetString(path[0])
+	key := quoted(path[0])
 	if len(path) == 1 {
 		m.Content = append(m.Content, key, value)
 		return

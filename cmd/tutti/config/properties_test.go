@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // settings are those of a made-up connector, with every kind there is.
@@ -54,6 +55,12 @@ func TestFromProperties(t *testing.T) {
 		p.Value = strings.ReplaceAll(p.Value, ", ", ",")
 		if !slices.Contains(back, p) {
 			t.Errorf("%v is not among %v", p, back)
+		}
+	}
+	for name, value := range map[string]string{"patience": "0", "tries": "0010"} {
+		c, err := FromProperties("c", "odd", []Property{{name, value}}, &settings{})
+		if got = (settings{}); err != nil || c.Decode(&got) != nil || got.Patience != 0 || got.Tries != map[string]int{"tries": 10}[name] {
+			t.Errorf("%s = %s: %+v, %v", name, value, got, err)
 		}
 	}
 	none, err := FromProperties("c", "odd", nil, &settings{})
@@ -139,4 +146,36 @@ func TestCheckName(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+// FuzzProperties: whatever a statement gives for a text arrives as it was
+// given, or is refused; no other setting takes what it cannot be.
+func FuzzProperties(f *testing.F) {
+	for _, v := range []string{"", "plain", "true", "~", "a: b", "- x", "'\"", "\n\t ", "# c", "&a *a", "!!int 5", "\x00\xff", "${ENV:X}", "{", "1e3", "s3://b/ä"} {
+		f.Add(v)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		list := []Property{{"place", v}, {"s3.key", v}}
+		if strings.Contains(v, "${") {
+			return
+		}
+		c, err := FromProperties("c", "odd", list, &settings{})
+		if !utf8.ValidString(v) && err != nil {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got settings
+		if err := c.Decode(&got); err != nil || got.Place != v || got.S3.Key != v {
+			t.Fatalf("%q arrives as %q and %q (%v) by\n%s", v, got.Place, got.S3.Key, err, c.Settings)
+		}
+		for _, name := range []string{"patience", "tries", "s3.path-style", "odd", "nosuch"} {
+			if c, err := FromProperties("c", "odd", []Property{{name, v}}, &settings{}); err == nil {
+				if err := c.Decode(&got); err != nil {
+					t.Fatalf("%s = %q is taken but cannot be used: %v", name, v, err)
+				}
+			}
+		}
+	})
 }
