@@ -84,7 +84,7 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 		newBacklogCollector(func() (backlog.Figures, bool) { return measured(g.coordinator), true }))
 	g.Server, err = server.New(server.Config{
 		Engine: g.coordinator, Journal: j, Log: s.p.log, Clock: clock.System{}, Version: version, NodeID: s.id, Environment: s.p.cfg.Environment,
-		Registerer: g.metrics, Limits: limits,
+		Registerer: g.metrics, Limits: limits, Named: true,
 		More: map[string]http.Handler{"GET " + backlogPath: backlogHandler(func() backlog.Figures { return measured(g.coordinator) })},
 	})
 	if err != nil {
@@ -125,6 +125,7 @@ func (s *seat) serve(ctx context.Context) error {
 	own.Handle("/", s.local)
 	own.Handle("GET /metrics", s.showMetrics(metrics))
 	s.router = reign.New(reign.Config{
+		NameHeader: server.StatementHeader, AgainHeader: server.AgainHeader,
 		Node: s.node, Local: own, IsLocal: reign.LocalPath, Log: s.p.log, HoldStatement: s.p.cfg.LeaderWait, Hold: 2 * s.p.cfg.LeaderWait,
 	})
 	metrics.MustRegister(s.leaderMetrics()...)
@@ -178,6 +179,7 @@ func (s *seat) end() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
+	defer func() { _ = s.node.Close() }() // with the reign, if there still is one: what that needs is still there
 	if g := s.rule.now.Load(); g != nil && s.node.Alone() {
 		g.Close() // answers those who wait
 		defer g.coordinator.Close()

@@ -21,14 +21,10 @@
 //
 // While nobody leads requests are held, not refused: an election takes about a
 // second, and few clients try again by themselves. A request that was on its
-// way when its leader was lost is sent again to the next one, where that is
-// safe:
-//
-//   - what only reads, or may be done twice (GET, HEAD, DELETE, and PUT, which
-//     ends queries), is;
-//   - a new statement is, if it surely never reached the old leader, or if a
-//     second run of it would change nothing. Else the client gets an error that
-//     says what is not known.
+// way when its leader was lost is sent again to the next one. Most requests
+// only read, or may be done twice. A new statement is named by the router: it
+// is written down under that name before it begins, so the next leader knows
+// it, and says where its rows are, or it never began, and begins now.
 //
 // The body of a statement's answer is read as a whole before its first byte
 // goes out, so that a leader which is lost in the middle of a page leaves no

@@ -9,11 +9,9 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/http/httputil"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -77,7 +75,7 @@ func newProxy(ctx context.Context, node Node, id string) *proxy {
 	}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite: rewrite, Transport: p.transport, FlushInterval: -1, BufferPool: &buffers{},
-		ModifyResponse: whole, ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) { leg(r).fail(err) },
+		ModifyResponse: whole, ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) { leg(r).err = err },
 		ErrorLog: log.New(io.Discard, "", 0), // ErrorHandler has all
 	}
 	return p
@@ -108,11 +106,7 @@ func rewrite(p *httputil.ProxyRequest) {
 }
 
 // flight is one try of a request.
-type flight struct {
-	err error
-	// sent is set once anything of the request may have reached the leader.
-	sent atomic.Bool
-}
+type flight struct{ err error }
 
 type flightKey struct{}
 
@@ -121,30 +115,18 @@ func leg(r *http.Request) *flight {
 	return f
 }
 
-func (f *flight) fail(err error) {
-	switch {
-	case errors.Is(err, errElsewhere):
-	case f.sent.Load():
-		err = fmt.Errorf("%w: %w", err, errReached)
-	}
-	f.err = err
-}
-
 // errElsewhere says that a coordinator has done nothing with a request.
 var errElsewhere = errors.New("it does not lead")
 
 // forward brings a request to the coordinator and its answer back. After an
-// error nothing has been written; it is errReached if the coordinator may have
-// carried the request out.
+// error nothing has been written, but the coordinator may have carried the
+// request out.
 func (p *proxy) forward(w http.ResponseWriter, r *http.Request) error {
 	f := &flight{}
 	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), flightKey{}, f))
 	defer cancel()
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { f.sent.Store(true) }, WroteRequest: func(httptrace.WroteRequestInfo) { f.sent.Store(true) },
-	})
 	p.reverse.ServeHTTP(w, r.WithContext(ctx))
 	if f.err != nil {
 		return fmt.Errorf("coordinator %s: %w", p.id, f.err)

@@ -3,6 +3,8 @@ package reign
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +47,11 @@ type Config struct {
 	// those are.
 	Local   http.Handler
 	IsLocal func(*http.Request) bool
+	// NameHeader and AgainHeader are the headers by which a reign knows a new
+	// statement again that was sent to a leader before, which was lost: the
+	// first carries a name that the router gives the statement, the second says
+	// that it is sent again. Clients cannot set them. Empty: statements get none.
+	NameHeader, AgainHeader string
 	// Hold is how long a request waits for somebody to lead, HoldStatement how
 	// long a new statement does; 0: 30 s and 15 s.
 	Hold, HoldStatement time.Duration
@@ -174,6 +181,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if isStatement(req) {
 		t.hold = r.cfg.HoldStatement
 	}
+	t.name()
 	if err := t.pack(); err != nil {
 		refuse(w, http.StatusBadRequest, "The request ended early")
 		return
@@ -220,10 +228,22 @@ type travel struct {
 	hold   time.Duration
 	body   []byte // nil for none
 	begun  time.Time
+	tried  bool // somebody may have carried it out
 }
 
 func isStatement(req *http.Request) bool {
 	return req.Method == http.MethodPost && strings.TrimSuffix(req.URL.Path, "/") == "/v1/statement"
+}
+
+// name gives a new statement a name that nobody can guess.
+func (t *travel) name() {
+	t.req.Header.Del(t.router.cfg.NameHeader)
+	t.req.Header.Del(t.router.cfg.AgainHeader)
+	if isStatement(t.req) && t.router.cfg.NameHeader != "" {
+		var b [16]byte
+		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+		t.req.Header.Set(t.router.cfg.NameHeader, hex.EncodeToString(b[:]))
+	}
 }
 
 // pack reads the request's body, so that it can be sent again. Of one that is
@@ -239,6 +259,10 @@ func (t *travel) pack() error {
 
 // fresh returns the request as if it had just come.
 func (t *travel) fresh() *http.Request {
+	if t.tried && isStatement(t.req) && t.router.cfg.AgainHeader != "" {
+		t.req.Header.Set(t.router.cfg.AgainHeader, "true")
+	}
+	t.tried = true
 	if t.body == nil {
 		return t.req
 	}
@@ -260,12 +284,12 @@ func (t *travel) run() {
 		leader, changed := r.cfg.Node.Leader()
 		switch {
 		case own != nil:
-			if own.Handle(t.w, t.fresh()) || t.lost(fmt.Errorf("the leadership of %s has ended: %w", r.cfg.Node.ID(), errReached)) {
+			if own.Handle(t.w, t.fresh()) {
 				return
 			}
 		case leader != "" && leader != r.cfg.Node.ID():
 			err := r.proxies.of(leader).forward(t.w, t.fresh())
-			if err == nil || ctx.Err() != nil || t.lost(err) {
+			if err == nil || ctx.Err() != nil {
 				return
 			}
 			r.cfg.Log.Debug("forwarding a request", "leader", leader, "path", t.req.URL.Path, "error", err)
@@ -301,19 +325,6 @@ func (t *travel) wait(moved, changed <-chan struct{}) bool {
 		unavailable(t.w, "this coordinator is shutting down")
 		return false
 	}
-	return true
-}
-
-// errReached marks the errors of requests that may have been carried out.
-var errReached = errors.New("the request may have been carried out")
-
-// lost decides whether a request whose leader was lost may be sent again. If
-// not it has answered.
-func (t *travel) lost(err error) (answered bool) {
-	if !errors.Is(err, errReached) || !isStatement(t.req) || repeatable(t.body) {
-		return false
-	}
-	unavailable(t.w, "The coordinator that this statement was sent to was lost, and may have begun it: look whether it has happened before you send it again")
 	return true
 }
 

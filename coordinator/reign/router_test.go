@@ -78,7 +78,7 @@ func (n *testNode) Members(context.Context) []meta.Member { return n.c.members }
 func (c *cluster) add(id string, edit func(*Config)) *testNode {
 	n := &testNode{id: id, c: c}
 	local := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "local "+id) })
-	cfg := Config{Node: n, Local: local, IsLocal: LocalPath, Log: slog.New(slog.DiscardHandler)}
+	cfg := Config{Node: n, Local: local, IsLocal: LocalPath, Log: slog.New(slog.DiscardHandler), NameHeader: "X-Name", AgainHeader: "X-Again"}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -309,16 +309,56 @@ func TestAbandoned(t *testing.T) {
 			t.Errorf("%d %s %v", r.code, r.text, r.Header)
 		}
 	}
-	// A statement that changes something must not run twice.
-	b.ask("GET", "/v1/query", "")
-	entered = make(chan string)
-	end = a.rule(waits(entered))
-	go func() { got <- a.ask("POST", "/v1/statement", "INSERT INTO t VALUES 1") }()
-	<-entered
+}
+
+// TestNamed: a statement keeps its name wherever it is sent, which no client
+// gives it, and is marked when it may be known already.
+func TestNamed(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.add("a", nil), c.add("b", nil)
+	seen := make(chan string, 10)
+	note := func(r *http.Request) { seen <- fmt.Sprint(r.Header["X-Name"], r.Header["X-Again"]) }
+	end := a.rule(func(_ http.ResponseWriter, r *http.Request, ended <-chan struct{}) bool {
+		note(r)
+		<-ended
+		return false
+	})
+	got := make(chan error, 1)
+	go func() {
+		req, err := http.NewRequest("POST", b.web.URL+"/v1/statement", strings.NewReader("INSERT INTO t VALUES 1"))
+		if err != nil {
+			got <- err
+			return
+		}
+		req.Header.Set("X-Name", "mine")
+		req.Header.Set("X-Again", "yes")
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			resp.Body.Close()
+		}
+		got <- err
+	}()
+	first := <-seen
 	c.lead("")
 	end()
-	if r := <-got; r.code != 503 || !strings.Contains(r.text, "may have begun it") {
-		t.Errorf("%d %s", r.code, r.text)
+	b.rule(func(_ http.ResponseWriter, r *http.Request, _ <-chan struct{}) bool { note(r); return true })
+	if err := <-got; err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimSuffix(first, " []")
+	if len(name) != len("[]")+32 || strings.Contains(name, "mine") {
+		t.Errorf("named %s", first)
+	}
+	if again := <-seen; again != name+" [true]" {
+		t.Errorf("first %s, then %s", first, again)
+	}
+	b.ask("POST", "/v1/statement", "SELECT 1")
+	if other := <-seen; other == first || !strings.HasSuffix(other, " []") {
+		t.Errorf("another statement is %s", other)
+	}
+	b.ask("GET", "/v1/query", "")
+	if other := <-seen; other != "[] []" {
+		t.Errorf("another request is %s", other)
 	}
 }
 
@@ -361,9 +401,8 @@ func TestLostOnTheWay(t *testing.T) {
 		{"get in the page", "GET", "", half, 200, "at last"},
 		{"delete", "DELETE", "", "", 200, "at last"},
 		{"select", "POST", "-- all\nselect 1", half, 200, "at last"},
-		{"insert", "POST", "INSERT INTO t VALUES 1", "", 503, "may have begun it"},
-		{"insert in the answer", "POST", "INSERT INTO t VALUES 1", half, 503, "may have begun it"},
-		{"analyze", "POST", "EXPLAIN ANALYZE INSERT INTO t VALUES 1", "", 503, "may have begun it"},
+		{"insert", "POST", "INSERT INTO t VALUES 1", "", 200, "at last"},
+		{"insert in the answer", "POST", "INSERT INTO t VALUES 1", half, 200, "at last"},
 		{"not leading", "POST", "INSERT INTO t VALUES 1", "HTTP/1.1 421 Misdirected Request\r\n" + notLeading + ": a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", 200, "at last"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -526,35 +565,5 @@ func TestNoReign(t *testing.T) {
 	}
 	if a.router.Ready() == nil {
 		t.Error("ready")
-	}
-}
-
-func TestRepeatable(t *testing.T) {
-	for sql, want := range map[string]bool{
-		"":                             true,
-		"SELECT 1":                     true,
-		" \n(select 1)":                true,
-		"-- c\n/* x */ WITH a AS (..)": true,
-		"VALUES 1":                     true,
-		"TABLE t":                      true,
-		"explain select 1":             true,
-		"explain (format json) insert": true,
-		"show catalogs":                true,
-		"/* open":                      true,
-		"-- only":                      true,
-		"EXPLAIN ANALYZE select 1":     false,
-		"explain/**/analyze verbose x": false,
-		"INSERT INTO t SELECT 1":       false,
-		"create table t as select 1":   false,
-		"DROP CATALOG c":               false,
-		"EXECUTE p":                    false,
-		"CALL x()":                     false,
-		"selectx":                      false,
-		"DELETE FROM t":                false,
-		"MERGE":                        false,
-	} {
-		if got := repeatable([]byte(sql)); got != want {
-			t.Errorf("%q: %v", sql, got)
-		}
 	}
 }

@@ -95,8 +95,11 @@ func (s *Server) open(r *result, q coordinator.Query) {
 	s.results[r.id] = r
 }
 
+// slugBytes is how many random bytes a slug has.
+const slugBytes = 16
+
 func newSlug() string {
-	var b [16]byte
+	var b [slugBytes]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
 }
@@ -193,7 +196,6 @@ func (r *result) fill(ctx context.Context, q coordinator.Query) {
 // fail ends the query for its client at once: it need not wait until all nodes
 // have let go of it. It does nothing, and returns false, once the query has ended.
 func (r *result) fail(err *qerr.Error) bool {
-	r.query().Cancel(err)
 	r.mu.Lock()
 	failed := !r.ended
 	if failed {
@@ -201,6 +203,7 @@ func (r *result) fail(err *qerr.Error) bool {
 		r.drop()
 	}
 	r.mu.Unlock()
+	r.query().Cancel(err) // after that, so that the filler does not come first
 	wake(r.changed)
 	wake(r.space)
 	return failed

@@ -137,7 +137,10 @@ type Config struct {
 	// /v1/info/state asks for a graceful shutdown; it should Drain the server
 	// and end the process. nil: not allowed.
 	Shutdown func()
-	Limits   Limits
+	// Named says that requests come through somebody who names statements, and
+	// lets no client do so: see StatementHeader.
+	Named  bool
+	Limits Limits
 }
 
 // Server answers HTTP requests. Make it with New; it is an http.Handler.

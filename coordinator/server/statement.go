@@ -45,9 +45,16 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		plainError(w, http.StatusBadRequest, "SQL statement is empty")
 		return
 	}
+	slug, again := s.slugOf(r)
+	if again {
+		if res := s.accepted(slug); res != nil {
+			s.sendFirst(w, r, res)
+			return
+		}
+	}
 	parametric := slices.ContainsFunc(session.Capabilities, func(c string) bool { return strings.EqualFold(c, "PARAMETRIC_DATETIME") })
 	st := &journal.Statement{
-		ID: s.cfg.Engine.NewID(), Slug: newSlug(), Request: coordinator.Request{SQL: string(text), Session: session}, Created: s.cfg.Clock.Now(),
+		ID: s.cfg.Engine.NewID(), Slug: slug, Request: coordinator.Request{SQL: string(text), Session: session}, Created: s.cfg.Clock.Now(),
 		Parametric: parametric, Encodings: listOf(r, "Query-Data-Encoding"),
 	}
 	if err := s.hold(r.Context(), func(ctx context.Context) error { return s.cfg.Journal.Accept(ctx, st) }); err != nil {
@@ -56,7 +63,11 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.metrics.submitted.Inc()
-	res := s.begin(st)
+	s.sendFirst(w, r, s.begin(st))
+}
+
+// sendFirst tells a client where the rows of its statement will be.
+func (s *Server) sendFirst(w http.ResponseWriter, r *http.Request, res *result) {
 	body, err := res.first(baseOf(r))
 	if err != nil {
 		s.broken(w, r, err)
