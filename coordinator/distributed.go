@@ -148,6 +148,7 @@ func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 			if b != nil && !r.given {
 				r.given = true
 				r.run.loop.Given(r.run.ctx)
+				r.choose(r.run)
 			}
 			return b, nil
 		}

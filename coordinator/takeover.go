@@ -27,6 +27,8 @@ const (
 	// adoptTimeout is how long workers are asked what they have of a query: one
 	// that does not answer counts as lost.
 	adoptTimeout = 3 * time.Second
+	// chooseTimeout bounds the first word to the result's worker.
+	chooseTimeout = time.Second
 	// letGoEvery is the least time between two words to a worker about what is
 	// delivered.
 	letGoEvery = 20 * time.Millisecond
@@ -51,7 +53,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 		return nil, err
 	}
 	run, failed := query.Adopt(query.Adoption{
-		Query: r.e.Query, Plan: r.e.Plan, Rows: r.at, Replanned: r.e.Resume.Replanned, Partitions: tasks, Recovery: recovery,
+		Query: r.e.Query, Plan: r.e.Plan, Epoch: r.d.Epoch, Rows: r.at, Replanned: r.e.Resume.Replanned, Partitions: tasks, Recovery: recovery,
 	}, found)
 	log := r.d.Log.With("query", r.e.Query, "epoch", r.d.Epoch, "workers", len(found), "rows", r.at)
 	places := make([]query.Place, 0, len(found))
@@ -164,6 +166,21 @@ func (r *distributedRows) Delivered(n int64) {
 	select {
 	case r.news <- struct{}{}:
 	default:
+	}
+}
+
+// choose tells the root task's worker that the client reads this attempt's rows:
+// a successor goes on with no other, as their order is its own. If the word does
+// not come through, none can.
+func (r *distributedRows) choose(x *running) {
+	root := x.root.Load()
+	if !r.d.Succeeded || root == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(x.ctx, chooseTimeout)
+	defer cancel()
+	if err := x.client.Delivered(ctx, root.Address, root.Task, r.delivered.Load()); err != nil && x.ctx.Err() == nil {
+		r.d.Log.Warn("say which result is read", "query", r.e.Query, "error", err)
 	}
 }
 

@@ -97,9 +97,16 @@ func (a *attempt) adopted(epoch uint64) *pb.AdoptedTask {
 	t.DroppedFrames, t.DroppedRows, t.Released = frames, rows, !ok
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	t.Epoch, a.epoch = a.epoch, epoch
+	t.Epoch, a.epoch, t.Chosen = a.epoch, epoch, a.chosen
 	t.Told, t.Filters = a.told.update(a.number), slices.Clone(a.told.filters)
 	return t
+}
+
+// choose notes that the client reads the attempt's output.
+func (a *attempt) choose() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.chosen = true
 }
 
 // deposed is the answer to a coordinator that does not lead any more, which

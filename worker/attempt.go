@@ -59,6 +59,7 @@ type attempt struct {
 	waits    bool  // the output waits for its reader
 	cpu      int64 // once it has ended
 	told     told
+	chosen   bool    // the client reads its output
 	epoch    uint64  // of the coordinator that it belongs to
 	number   int64   // of the last update
 	returned []int64 // by that update

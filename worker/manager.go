@@ -377,7 +377,11 @@ func (m *Manager) ReleaseOutputs(_ context.Context, req *pb.ReleaseOutputsReques
 		return nil, err
 	}
 	for _, d := range req.Delivered {
-		m.d.Store.Delivered(exchange.TaskFromProto(d.Task), d.Rows)
+		id := exchange.TaskFromProto(d.Task)
+		if a, err := m.find(id, req.Epoch); err == nil {
+			a.choose()
+		}
+		m.d.Store.Delivered(id, d.Rows)
 	}
 	for _, t := range req.Tasks {
 		id := exchange.TaskFromProto(t)

@@ -137,7 +137,8 @@ func (c *Client) Release(ctx context.Context, at query.Place, tasks []plan.TaskI
 	return typed(err)
 }
 
-// Delivered says that the first rows of a result will not be read again.
+// Delivered says that a task's output is the result that the client reads, and
+// that its first rows, if any, will not be read again.
 func (c *Client) Delivered(ctx context.Context, address string, root plan.TaskID, rows int64) error {
 	w, err := c.worker(query.Place{Address: address})
 	if err != nil {

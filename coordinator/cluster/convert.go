@@ -153,7 +153,7 @@ func inventoryFromProto(at query.Place, m *pb.AdoptQueryResponse) (query.Invento
 		}
 		a := query.Attempt{
 			Status: st, Partition: int(t.Partition), Partitions: int(t.Partitions), Outputs: int(t.OutputPartitions),
-			Epoch: t.Epoch, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{},
+			Epoch: t.Epoch, Chosen: t.Chosen, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{},
 			Released: t.Released, DroppedFrames: t.DroppedFrames, DroppedRows: t.DroppedRows,
 		}
 		for _, s := range t.GetTold().GetSplits() {

@@ -69,6 +69,8 @@ type Attempt struct {
 	// Released says that its output is gone. Of a streamed one the first frames
 	// are, with so many rows.
 	Released                   bool
+	// Chosen says that the client has been given rows of its output.
+	Chosen bool
 	DroppedFrames, DroppedRows int64
 }
 
@@ -150,6 +152,7 @@ type found struct {
 	at      Place
 	attempt *Attempt
 	rest    []located // the others
+	low     bool      // a planted bug
 }
 
 // located is an attempt that is somewhere.
@@ -159,7 +162,9 @@ type located struct {
 }
 
 // lost reports whether the attempt that counts is nowhere.
-func (f *found) lost() bool { return f.attempt == nil || f.attempt.Status.Task.Attempt < f.last }
+func (f *found) lost() bool {
+	return f.attempt == nil || f.attempt.Status.Task.Attempt < f.last && !f.low
+}
 
 // another is the number of another run.
 func (b *adopter) another() int32 {
@@ -222,7 +227,8 @@ func (b *adopter) find() string {
 			if id.Attempt/AttemptsPerRun != b.number {
 				continue
 			}
-			if f := b.task(id); at.Epoch < newest && b.a.Fault != FaultAdoptEpoch {
+			f := b.task(id)
+			if f.low = b.a.Fault == FaultAdoptLow; at.Epoch < newest && b.a.Fault != FaultAdoptEpoch {
 				f.rest = append(f.rest, located{inv.Place, id})
 			} else {
 				f.take(inv.Place, at, b.a.Fault)
@@ -272,9 +278,6 @@ func (f *found) take(at Place, a *Attempt, fault Fault) {
 		return
 	}
 	f.at, f.attempt = at, a
-	if fault == FaultAdoptLow {
-		f.last = a.Status.Task.Attempt
-	}
 }
 
 // counting calls f for each attempt that counts and is somewhere.
@@ -482,7 +485,7 @@ func (b *adopter) hand(s *Stage) string {
 	owner := map[int64]plan.TaskID{}
 	for _, t := range s.Tasks {
 		for _, sp := range t.Splits {
-			if other, twice := owner[sp.ID]; twice && b.a.Fault != FaultAdoptTwice {
+			if other, twice := owner[sp.ID]; twice {
 				return fmt.Sprintf("tasks %s and %s have the same split", other, t.ID)
 			}
 			owner[sp.ID] = t.ID
@@ -508,6 +511,9 @@ func (b *adopter) root() string {
 	}
 	if len(tasks) == 1 && !b.lostRoot() {
 		a := b.tasks[Part{}].attempt
+		if b.a.Rows > 0 && !a.Chosen && b.a.Fault != FaultAdoptRoot {
+			return "the client's rows may be of another attempt at the result" // in another order
+		}
 		b.run.Skipped = Skipped{a.DroppedFrames, a.DroppedRows}
 		if a.DroppedRows > b.a.Rows {
 			return fmt.Sprintf("%d rows of the result are gone, of which the client has %d", a.DroppedRows, b.a.Rows)
@@ -583,9 +589,6 @@ func (b *adopter) relist() string {
 // lineage looks, where a rerun may give other rows, whether anything is lost,
 // or was made again, that others were made of.
 func (b *adopter) lineage() string {
-	if b.a.Fault == FaultAdoptLineage {
-		return ""
-	}
 	used, dirty := false, ""
 	for part := range b.committed {
 		used = used || b.a.Plan.Fragments[part.Fragment].Indeterminate

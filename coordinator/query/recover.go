@@ -61,9 +61,7 @@ const (
 	FaultAdoptComplete       // stages are complete before anybody was told
 	FaultAdoptOpen           // stages that somebody was told are complete are not
 	FaultAdoptRelist         // splits that tasks have are dealt again
-	FaultAdoptTwice          // two tasks may have the same split
 	FaultAdoptUnknown        // what was read of a task whose splits nobody knows is kept
-	FaultAdoptLineage        // what was made of outputs that are made again, and may differ, is kept
 	FaultAdoptRoot           // another root delivers the rest of a result
 	FaultAdoptNumber         // another run has the number of the one that could not go on
 	FaultAdoptHas            // a task that was told of an output counts as having it

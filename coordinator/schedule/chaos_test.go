@@ -125,6 +125,7 @@ type try struct {
 	allLost          []plan.TaskID
 	end              *query.End
 	failure          *query.Failure
+	chosen           bool
 	low              int // rows of the root's that are gone
 	number           int64
 	noMore           bool
@@ -470,7 +471,8 @@ func (c *chaos) tellReader() {
 	if src.Task != r.src.Task && c.run.Held {
 		return
 	}
-	if src.Task != r.src.Task && r.has > 0 {
+	another := src.Task != r.src.Task && r.src.Address != "" // after a takeover the reader knows of none
+	if another && r.has > 0 {
 		c.note("rest of the result lost")
 		c.run.LoseOutput(t.ID)
 		c.done = true // the reader's own fence: the query fails and may be run again
@@ -517,6 +519,7 @@ func (c *chaos) read() {
 	if r.src.Committed && k.ended && r.has == len(rows) {
 		c.run.Held = true
 	}
+	k.chosen = k.chosen || r.has > 0
 	if c.bug == bugLowWater {
 		k.low = r.has
 	}

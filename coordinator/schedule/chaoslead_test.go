@@ -141,7 +141,7 @@ func (c *chaos) inventory(p *proc) query.Inventory {
 // tells is what a try says about itself.
 func (k *try) tells(c *chaos) query.Attempt {
 	a := query.Attempt{
-		Epoch: uint64(k.epoch), Partition: k.part, Partitions: k.partitions, Outputs: k.outs, Update: k.number, Splits: slices.Clone(k.handed),
+		Epoch: uint64(k.epoch), Chosen: k.chosen, Partition: k.part, Partitions: k.partitions, Outputs: k.outs, Update: k.number, Splits: slices.Clone(k.handed),
 		Told: map[plan.TaskID]bool{}, DroppedRows: int64(k.low), DroppedFrames: int64(k.low),
 	}
 	for id, committed := range k.told {

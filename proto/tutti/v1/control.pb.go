@@ -2722,7 +2722,8 @@ func (x *ReleaseOutputsRequest) GetDelivered() []*DeliveredRows {
 	return nil
 }
 
-// DeliveredRows says that the first rows of a streamed output may go.
+// DeliveredRows says that the first rows of a streamed output, none at first, may
+// go: it is the one that the client reads.
 type DeliveredRows struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          *TaskId                `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
@@ -3016,7 +3017,9 @@ type AdoptedTask struct {
 	DroppedRows   int64 `protobuf:"varint,9,opt,name=dropped_rows,json=droppedRows,proto3" json:"dropped_rows,omitempty"`
 	// epoch is that of the coordinator that it belonged to until now: the one that
 	// started it, or the last one that adopted it.
-	Epoch         uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// chosen says that the client reads it: see DeliveredRows.
+	Chosen        bool `protobuf:"varint,11,opt,name=chosen,proto3" json:"chosen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3119,6 +3122,13 @@ func (x *AdoptedTask) GetEpoch() uint64 {
 		return x.Epoch
 	}
 	return 0
+}
+
+func (x *AdoptedTask) GetChosen() bool {
+	if x != nil {
+		return x.Chosen
+	}
+	return false
 }
 
 var File_tutti_v1_control_proto protoreflect.FileDescriptor
@@ -3379,7 +3389,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x12AdoptQueryResponse\x12+\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x05tasks\x12!\n" +
 	"\fnext_attempt\x18\x02 \x01(\x05R\vnextAttempt\x12\x14\n" +
-	"\x05ended\x18\x03 \x01(\bR\x05ended\"\xe6\x02\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\"\xfe\x02\n" +
 	"\vAdoptedTask\x12,\n" +
 	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1e\n" +
@@ -3393,7 +3403,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x0edropped_frames\x18\b \x01(\x03R\rdroppedFrames\x12!\n" +
 	"\fdropped_rows\x18\t \x01(\x03R\vdroppedRows\x12\x14\n" +
 	"\x05epoch\x18\n" +
-	" \x01(\x04R\x05epoch*\xd1\x01\n" +
+	" \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06chosen\x18\v \x01(\bR\x06chosen*\xd1\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PLANNED\x10\x01\x12\x16\n" +
