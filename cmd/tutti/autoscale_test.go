@@ -48,9 +48,11 @@ func TestAskBacklog(t *testing.T) {
 		door http.HandlerFunc
 		want string
 	}{
-		"nobody leads": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "nobody leads", http.StatusServiceUnavailable) }, "answers 503: nobody leads"},
-		"nonsense":     {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, "backlog"},
-		"nothing":      {func(http.ResponseWriter, *http.Request) {}, "backlog"},
+		"nobody leads": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "nobody leads", http.StatusServiceUnavailable)
+		}, "answers 503: nobody leads"},
+		"nonsense": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, "backlog"},
+		"nothing":  {func(http.ResponseWriter, *http.Request) {}, "backlog"},
 		"the path": {func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, r.Method+" "+r.URL.Path+" "+r.Host, http.StatusNotFound)
 		}, "GET /v1/backlog localhost"},

@@ -14,7 +14,7 @@ import (
 // self describes this process as a node.
 func (p *process) self(id string, web net.Listener) coordinator.NodeInfo {
 	n := coordinator.NodeInfo{
-		ID: id, HTTPAddress: web.Addr().String(), Version: version, Coordinator: true, State: "active", LastSeen: time.Now(),
+		ID: id, HTTPAddress: p.webAddress(web), Version: version, Coordinator: true, State: "active", LastSeen: time.Now(),
 		MemoryUsed: p.account.Used(), MemoryLimit: int64(p.cfg.MemoryLimit), RSS: residentBytes(), Threads: p.cfg.Threads,
 	}
 	var use syscall.Rusage
@@ -22,6 +22,20 @@ func (p *process) self(id string, web net.Listener) coordinator.NodeInfo {
 		n.CPU = time.Duration(use.Utime.Nano() + use.Stime.Nano())
 	}
 	return n
+}
+
+// webAddress is where others reach an HTTP listener: where it listens, or, if
+// that is everywhere, on the host that the process is advertised under.
+func (p *process) webAddress(l net.Listener) string {
+	address := l.Addr().String()
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return address
+	}
+	if own, _, err := net.SplitHostPort(p.cfg.Advertise); err == nil && own != "" {
+		return net.JoinHostPort(own, port)
+	}
+	return address
 }
 
 // residentBytes is the process's resident memory, 0 where unknown.

@@ -100,7 +100,7 @@ func (s *seat) about() *pb.MetaAbout {
 	select {
 	case <-s.wired:
 	default:
-		return &pb.MetaAbout{Version: version, HttpAddress: s.web.Addr().String(), Address: s.address}
+		return &pb.MetaAbout{Version: version, HttpAddress: s.p.webAddress(s.web), Address: s.address}
 	}
 	own := s.p.self(s.id, s.web)
 	return &pb.MetaAbout{

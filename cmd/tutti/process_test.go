@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"net"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -32,5 +33,29 @@ func TestHeapBudget(t *testing.T) {
 	newProcess(cfg)
 	if got := debug.SetMemoryLimit(-1); got != math.MaxInt64 {
 		t.Errorf("GOMEMLIMIT is overruled with %d bytes", got)
+	}
+}
+
+// TestWebAddress: what other machines are told is an address that they can use.
+func TestWebAddress(t *testing.T) {
+	for _, c := range []struct{ listen, advertise, want string }{
+		{"127.0.0.1:0", "", "127.0.0.1:"},
+		{"127.0.0.1:0", "w1.example:8081", "127.0.0.1:"},
+		{":0", "10.1.2.3:8081", "10.1.2.3:"},
+		{"0.0.0.0:0", "w1.example:8081", "w1.example:"},
+		{":0", "[2001:db8::1]:8081", "[2001:db8::1]:"},
+		{":0", "", "[::]:"},
+		{":0", "nonsense", "[::]:"},
+	} {
+		l, err := net.Listen("tcp", c.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		got := (&process{cfg: &config.Config{Advertise: c.advertise}}).webAddress(l)
+		l.Close()
+		if got != c.want+port {
+			t.Errorf("%s advertised as %q: %s, want %s%s", c.listen, c.advertise, got, c.want, port)
+		}
 	}
 }

@@ -76,7 +76,7 @@ func runWorker(ctx context.Context, cfg *config.Config) error {
 	defer end()
 	w, err := worker.New(worker.Deps{
 		Hello: &pb.Hello{
-			NodeId: id, Address: self, HttpAddress: web.Addr().String(), Version: version, Incarnation: incarnation(),
+			NodeId: id, Address: self, HttpAddress: p.webAddress(web), Version: version, Incarnation: incarnation(),
 			MemoryLimit: int64(cfg.MemoryLimit), Threads: int32(cfg.Threads),
 		},
 		Join: cfg.Join, Conns: conns, Manager: manager, Catalogs: catalogs, Slabs: p.pool.Slabs, Stop: end, Clock: clock.System{}, Log: p.log,
