@@ -3,7 +3,7 @@ SHELL      := /bin/bash
 SF         ?= 1
 CACHE      := $(CURDIR)/.cache
 DEMO       := $(CACHE)/demo
-RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./client/...
+RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./coordinator/kubemetrics/... ./client/...
 FUZZTIME   ?= 20s
 IMAGE_TAG  ?= dev
 
