@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -86,11 +87,23 @@ func TestCoordinators(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := c.All[2]
-		for status(t, x.URL()+"/healthz") != http.StatusOK {
-			time.Sleep(10 * time.Millisecond)
+		ready := func() (code int, text string) {
+			resp, err := http.Get(x.URL() + "/readyz")
+			if err != nil {
+				return 0, err.Error()
+			}
+			defer resp.Body.Close()
+			b, _ := io.ReadAll(resp.Body)
+			return resp.StatusCode, string(b)
 		}
-		if code := status(t, x.URL()+"/readyz"); code != http.StatusServiceUnavailable {
-			t.Errorf("alone: ready is %d", code)
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			code, text := ready()
+			if code == http.StatusServiceUnavailable && strings.Contains(text, "no coordinator leads") {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("ready is %d %s", code, text)
+			}
 		}
 		_, err := (&reader{url: x.URL()}).query(t.Context(), "SELECT 1", nil)
 		if err == nil || !strings.Contains(err.Error(), "No majority of coordinators: c1, c2 do not answer") {
@@ -141,7 +154,12 @@ func TestCoordinators(t *testing.T) {
 		}
 		voting := func() bool {
 			out, err := admin(t, lead, "members")
-			return err == nil && strings.Count(out, "follower") == 2 && strings.Count(out, "leader") == 1
+			if err != nil || strings.Count(out, "follower") != 2 || strings.Count(out, "leader") != 1 {
+				return false
+			}
+			want, err1 := lead.metric(t.Context(), "tutti_coordinator_applied")
+			has, err2 := x.metric(t.Context(), "tutti_coordinator_applied")
+			return err1 == nil && err2 == nil && has >= want-1 && has > 0
 		}
 		for deadline := time.Now().Add(30 * time.Second); !voting(); time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(deadline) {
