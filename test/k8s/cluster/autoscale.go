@@ -19,7 +19,7 @@ const (
 	metricName = "tutti_work_waiting_seconds"
 	metricPath = "/apis/external.metrics.k8s.io/v1beta1/namespaces/" + namespace + "/" + metricName + "?labelSelector=environment%3D" + release
 	// burst is how many clients ask at once to have workers added.
-	burst = 60
+	burst = 150
 	// atOnce is how many answers may take that need no worker.
 	atOnce = 3 * time.Second
 )
