@@ -82,6 +82,11 @@ func runTwoStages(ctx context.Context, t *testing.T, nodes []*node, q string, nu
 
 // readRoot reads as a coordinator does: from a process of its own.
 func readRoot(ctx context.Context, n *node, q string, u *pb.Inputs) (rows, sum int64, err error) {
+	return readStage(ctx, n, q, 1, u)
+}
+
+// readStage reads the output of a stage.
+func readStage(ctx context.Context, n *node, q string, stage plan.FragmentID, u *pb.Inputs) (rows, sum int64, err error) {
 	pool := mem.NewPool()
 	account := mem.NewRoot("coordinator", 0, pool)
 	conns := exchange.NewConns(n.auth, insecure.NewCredentials())
@@ -91,7 +96,7 @@ func readRoot(ctx context.Context, n *node, q string, u *pb.Inputs) (rows, sum i
 		return 0, 0, err
 	}
 	r := passFragment().Root.(*plan.RemoteSource)
-	r.Fragments, r.Kind = []plan.FragmentID{1}, plan.Gather
+	r.Fragments, r.Kind = []plan.FragmentID{stage}, plan.Gather
 	op, err := in.Open(r, account)
 	if err != nil {
 		return 0, 0, err

@@ -68,9 +68,9 @@ type Attempt struct {
 	Status Status
 	// Released says that its output is gone. Of a streamed one the first frames
 	// are, with so many rows.
-	Released                   bool
+	Released bool
 	// Chosen says that the client has been given rows of its output.
-	Chosen bool
+	Chosen                     bool
 	DroppedFrames, DroppedRows int64
 }
 
