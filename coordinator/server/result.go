@@ -404,9 +404,16 @@ func (r *result) renew(ctx context.Context) {
 // the result is lost.
 func (r *result) agree(token int64, blank bool) {
 	r.unsure, r.next = false, token
-	if !blank {
-		r.fail(errLost())
+	if blank {
+		return
 	}
+	lost := errLost()
+	r.mu.Lock()
+	r.ended, r.err = true, lost // even if the query has ended well: its rows are not the rest
+	r.drop()
+	r.mu.Unlock()
+	r.query().Cancel(lost)
+	wake(r.space)
 }
 
 // gather waits until there is something to tell: the end, a full page, some

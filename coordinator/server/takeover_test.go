@@ -334,7 +334,18 @@ func TestAllAreLost(t *testing.T) {
 	}
 	for path, want := range map[string]int{"queued/q_1/s/1": 3, "queued/q_1/s/77": 3, "executing/q_1/s/2": 0} {
 		c.cluster.Lose()
-		c.takeoverFrom([]*journal.Entry{entry("s")})
+		l := c.takeoverFrom([]*journal.Entry{entry("s")})
+		for deadline := time.Now().Add(10 * time.Second); want == 0; time.Sleep(time.Millisecond) { // the query ends first
+			l.mu.Lock()
+			r := l.results["q_1"]
+			l.mu.Unlock()
+			r.mu.Lock()
+			ended := r.ended
+			r.mu.Unlock()
+			if ended || time.Now().After(deadline) {
+				break
+			}
+		}
 		a := c.ask("GET", "/v1/statement/"+path, "", "")
 		if n := len(a.rows(t, 0)); n != want || (a.page.Error != nil) != (want == 0) {
 			t.Errorf("%s: %d rows, %d %s", path, n, a.code, a.body)
