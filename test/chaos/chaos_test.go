@@ -36,6 +36,9 @@ func campaign(t *testing.T, cfg WorldConfig, clients int, plan func(*rand.Rand) 
 		t.Fatal(err)
 	}
 	mix, err := mixOf(ctx, w.Cluster.URL, clients < 3)
+	if os.Getenv("CHAOS_LARGE") != "" && err == nil {
+		mix, err = largeOnly(ctx, w.Cluster.URL)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +129,7 @@ func TestLong(t *testing.T) {
 		draw := []Fault{order[0]}
 		order = order[1:]
 		if rng.IntN(4) == 0 {
-			if other := faults[rng.IntN(len(faults))]; other.Name != draw[0].Name && !(other.Store && draw[0].Store) {
+			if other := faults[rng.IntN(len(faults))]; other.Name != draw[0].Name && !(other.Store && draw[0].Store) && !other.Alone && !draw[0].Alone {
 				draw = append(draw, other)
 			}
 		}

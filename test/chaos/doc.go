@@ -18,4 +18,6 @@
 //	CHAOS_SEED=7       what is drawn; else the time
 //	CHAOS_FAULTS=kill  only these, separated by commas
 //	CHAOS_KEEP=1       the logs stay
+//	CHAOS_LARGE=1      only large results, which are not excused when the worker
+//	                   that delivers them is lost
 package chaos

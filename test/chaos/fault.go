@@ -27,6 +27,8 @@ type Fault struct {
 	Short bool
 	// Store says that it is one of the object store, which has one at a time.
 	Store bool
+	// Alone says that no other strikes with it: it chooses its targets itself.
+	Alone bool
 	// Mounts says that it needs the right to mount.
 	Mounts bool
 }
@@ -58,6 +60,7 @@ func Faults() []Fault {
 	all := []Fault{
 		{Name: "kill", Targets: 1, Hold: seconds(0, 3), Strike: kill, Short: true},
 		{Name: "kill-two", Targets: 2, Hold: seconds(0, 2), Strike: kill},
+		{Name: "kill-root", Targets: 1, Hold: seconds(0, 1), Strike: killRoot, Alone: true},
 		{Name: "pause", Targets: 1, Hold: seconds(0.3, 4), Strike: pause},
 		{Name: "zombie", Targets: 1, Hold: seconds(5.5, 9), Strike: pause, Short: true},
 		{Name: "stutter", Targets: 1, Hold: seconds(2, 6), Strike: stutter},
@@ -80,6 +83,32 @@ func kill(_ context.Context, s *Strike) (func(context.Context) error, error) {
 		}
 		return errors.Join(errs...)
 	}, nil
+}
+
+// killRoot kills the worker that delivers the result of a query, one with rows
+// of it on their way if there is one soon.
+func killRoot(ctx context.Context, s *Strike) (func(context.Context) error, error) {
+	session, err := slt.NewSession(s.World.Cluster.URL, "system", "runtime")
+	if err != nil {
+		return nil, err
+	}
+	s.Note = "of nothing, " + s.name(0)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		res, err := session.Query(ctx, "SELECT node_id, output_rows FROM tasks WHERE task_id LIKE '%.0.0._' AND node_id LIKE 'worker%' AND state IN ('RUNNING', 'FLUSHING') ORDER BY output_rows DESC LIMIT 1")
+		if err != nil {
+			return nil, err
+		}
+		for i, w := range s.World.Cluster.Workers {
+			if len(res.Rows) == 1 && w.Name == res.Rows[0][0] {
+				s.Workers = []int{i}
+				s.Note = w.Name + " with " + res.Rows[0][1] + " rows of a result"
+			}
+		}
+		if len(res.Rows) == 1 && len(res.Rows[0][1]) >= len("450000") && res.Rows[0][1] >= "450000" {
+			break // more than what a coordinator keeps before it gives rows to the client
+		}
+	}
+	return kill(ctx, s)
 }
 
 // pause stops a worker for a while; longer than its lease makes a zombie.

@@ -189,3 +189,12 @@ func mixOf(ctx context.Context, url string, short bool) (*Mix, error) {
 	m.add(1, big)
 	return m, nil
 }
+
+// largeOnly is a load of large results that must survive whatever strikes.
+func largeOnly(ctx context.Context, url string) (*Mix, error) {
+	q, err := large(ctx, url)
+	q.Large = false // it is not excused
+	m := &Mix{}
+	m.add(1, q)
+	return m, err
+}
