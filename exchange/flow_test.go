@@ -19,13 +19,14 @@ type streamer struct {
 	done  chan error
 }
 
-func startStreamer(ctx context.Context, t *testing.T, n *testNode, id plan.TaskID, rows int64) *streamer {
+func startStreamer(ctx context.Context, t *testing.T, n *testNode, id plan.TaskID, rows int64, keep ...bool) *streamer {
 	t.Helper()
 	account := n.root.Child("task", 0)
 	s := &streamer{done: make(chan error, 1)}
 	var err error
 	s.o, err = n.store.NewOutput(OutputConfig{
 		Task: id, Types: rowTypes, Partitions: 1, Account: account, Stream: true, Waits: func(bool) { s.waits.Add(1) },
+		KeepSent: len(keep) > 0,
 	})
 	if err != nil {
 		t.Fatal(err)
