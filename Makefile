@@ -3,7 +3,7 @@ SHELL      := /bin/bash
 SF         ?= 1
 CACHE      := $(CURDIR)/.cache
 DEMO       := $(CACHE)/demo
-RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./coordinator/kubemetrics/... ./client/...
+RACE       := ./internal/... ./exchange/... ./worker/... ./coordinator/query/... ./coordinator/schedule/... ./coordinator/cluster/... ./coordinator/kubemetrics/... ./coordinator/meta/... ./coordinator/reign/... ./client/...
 FUZZTIME   ?= 20s
 IMAGE_TAG  ?= dev
 

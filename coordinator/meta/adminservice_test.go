@@ -71,6 +71,7 @@ func load(t *testing.T, c pb.AdminClient, b []byte) error {
 
 // TestAdmin asks a follower for all that operators can ask.
 func TestAdmin(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	lead := g.leader()

@@ -18,11 +18,12 @@ import (
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
 
-// TestLeadersDie kills the leader 20 times while clients on all nodes make
+// TestLeadersDie kills the leader 20 times (5 where the race detector watches) while clients on all nodes make
 // changes. No acknowledged change may be lost, and none may happen twice:
 // each is a catalog that only its own entry can create, so a second time would
 // be told as ErrExists.
 func TestLeadersDie(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.leader()
 	var mu sync.Mutex
@@ -60,7 +61,11 @@ func TestLeadersDie(t *testing.T) {
 		})
 	}
 	var gaps []time.Duration
-	for range 20 {
+	kills := 20
+	if raced {
+		kills = 5
+	}
+	for range kills {
 		lead := g.leader()
 		rest := g.others(lead)
 		g.kill(lead.cfg.ID)
@@ -92,6 +97,7 @@ func TestLeadersDie(t *testing.T) {
 
 // TestHandOver moves the leadership on request, and at a node's orderly end.
 func TestHandOver(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	var gaps []time.Duration
@@ -136,6 +142,7 @@ func TestHandOver(t *testing.T) {
 // TestPartition cuts the leader off from the others: they go on, it refuses,
 // and when the links are mended it has what they decided.
 func TestPartition(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	old := g.leader()
@@ -174,6 +181,7 @@ func TestPartition(t *testing.T) {
 // TestNoQuorum loses two of three. The third says so, and is right again when
 // one comes back.
 func TestNoQuorum(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	apply(t, g.node("c1"), SetCatalog("a", "x"))
@@ -200,6 +208,7 @@ func TestNoQuorum(t *testing.T) {
 // TestOutOfOrder starts a cluster in every order, and its nodes again before
 // it is founded.
 func TestOutOfOrder(t *testing.T) {
+	t.Parallel()
 	for _, order := range []string{"c3 c2 c1", "c2 c3 -c2 -c3 c3 c1 c2", "c1 -c1 c1 c3 -c1 c1 c2", "c1 c3"} {
 		t.Run(order, func(t *testing.T) {
 			g := newGroup(t, "c1", "c2", "c3")
@@ -228,6 +237,7 @@ func TestOutOfOrder(t *testing.T) {
 
 // TestFoundsNothingAlone: the lowest name decides, and not without a majority.
 func TestFoundsNothingAlone(t *testing.T) {
+	t.Parallel()
 	for _, ids := range [][]string{{"c1"}, {"c2", "c3"}} {
 		g := newGroup(t, "c1", "c2", "c3")
 		for _, id := range ids {
@@ -245,6 +255,7 @@ func TestFoundsNothingAlone(t *testing.T) {
 // TestDiskEmptied removes a node's folder, the founder's too: it finds the
 // cluster, joins without a vote, catches up and votes again.
 func TestDiskEmptied(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	for i := range 800 { // beyond a snapshot
@@ -286,6 +297,7 @@ func TestDiskEmptied(t *testing.T) {
 // TestEmptiedNeedsTheOthers: one emptied, one down. There is no majority that
 // remembers, so nothing may be decided, and no new cluster founded.
 func TestEmptiedNeedsTheOthers(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	apply(t, g.node("c2"), SetCatalog("a", "x"))
@@ -312,6 +324,7 @@ func TestEmptiedNeedsTheOthers(t *testing.T) {
 // TestDiskFails fails the disk of the leader, then of a follower: the others
 // go on, and the node says which file it was.
 func TestDiskFails(t *testing.T) {
+	t.Parallel()
 	full := errors.New("no space left on device")
 	for _, who := range []string{"leader", "follower"} {
 		t.Run(who, func(t *testing.T) {
@@ -358,6 +371,7 @@ func TestDiskFails(t *testing.T) {
 // TestDamagedFile: a node whose file is damaged does not start, says which
 // file it is, and comes back when that is gone.
 func TestDamagedFile(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	apply(t, g.node("c2"), SetCatalog("a", "x"))
@@ -386,6 +400,7 @@ func TestDamagedFile(t *testing.T) {
 
 // TestBounded makes 100,000 changes and looks what the folder holds.
 func TestBounded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n, err := Open(Config{ID: "c1", Dir: dir, Log: testLog(), Timing: Timing{SnapshotEvery: 100 * time.Millisecond, SnapshotAfter: 2000, Trailing: 1000}})
 	if err != nil {
@@ -453,6 +468,7 @@ func TestBounded(t *testing.T) {
 
 // TestOneBecomesThree starts a single node again with two empty peers.
 func TestOneBecomesThree(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3")
 	n, err := Open(Config{ID: "c1", Dir: g.folder("c1"), Timing: quick})
 	if err != nil {
@@ -475,6 +491,7 @@ func TestOneBecomesThree(t *testing.T) {
 
 // TestWatch follows the catalogs on a follower.
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	lead := g.leader()
@@ -501,6 +518,7 @@ func TestWatch(t *testing.T) {
 // TestBarred: one that forgot what it voted for is no majority's part, neither
 // as a voter nor as a candidate, whatever its log says.
 func TestBarred(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	lead := g.leader()

@@ -30,6 +30,7 @@ func greetAll(l net.Listener, id string) {
 // TestDialLeader: followers reach the leader's listener, whoever it is, and
 // know when it moves.
 func TestDialLeader(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3")
 	g.edit = func(c *Config) {
 		id := c.ID

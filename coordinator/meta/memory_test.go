@@ -137,6 +137,7 @@ func TestUnion(t *testing.T) {
 // TestRememberSurvives acknowledges entries and kills the leader at once: the
 // next one starts from all of them, time after time.
 func TestRememberSurvives(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.leader()
 	want := map[string]bool{}
@@ -188,6 +189,7 @@ func TestRememberSurvives(t *testing.T) {
 // TestRememberRefills restarts a follower, whose memory is then empty, and
 // kills the leader: the entries that only those two had are not lost.
 func TestRememberRefills(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3").openAll()
 	g.settled()
 	lead := g.leader()

@@ -417,6 +417,7 @@ func TestNewerCommand(t *testing.T) {
 
 // TestDamagedBackup flips, cuts and adds: every reader of it must notice.
 func TestDamagedBackup(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	r := rand.New(rand.NewSource(3))
 	for range 60 {

@@ -131,6 +131,7 @@ func TestStoreStable(t *testing.T) {
 }
 
 func TestStoreInUse(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "raft.db")
 	testStore(t, path)
 	_, err := openStore(path, func(error) {})
