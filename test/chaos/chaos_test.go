@@ -38,6 +38,7 @@ func campaign(t *testing.T, cfg WorldConfig, clients int, plan func(*rand.Rand) 
 	mix, err := mixOf(ctx, w.Cluster.URL, clients < 3)
 	if os.Getenv("CHAOS_LARGE") != "" && err == nil {
 		mix, err = largeOnly(ctx, w.Cluster.URL)
+		w.Large = true
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,8 @@ func TestLong(t *testing.T) {
 	if only := os.Getenv("CHAOS_FAULTS"); only != "" {
 		names := strings.Split(only, ",")
 		faults = slices.DeleteFunc(faults, func(f Fault) bool { return !slices.Contains(names, f.Name) })
+	} else {
+		faults = slices.DeleteFunc(faults, func(f Fault) bool { return f.Named })
 	}
 	if len(faults) == 0 {
 		t.Fatal("no such faults")

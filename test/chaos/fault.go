@@ -29,6 +29,8 @@ type Fault struct {
 	Store bool
 	// Alone says that no other strikes with it: it chooses its targets itself.
 	Alone bool
+	// Named says that it strikes only where it is asked for by name.
+	Named bool
 	// Mounts says that it needs the right to mount.
 	Mounts bool
 }
@@ -93,7 +95,11 @@ func killRoot(ctx context.Context, s *Strike) (func(context.Context) error, erro
 		return nil, err
 	}
 	s.Note = "of nothing, " + s.name(0)
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	patience := 2 * time.Second
+	if s.World.Large {
+		patience = 20 * time.Second
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		res, err := session.Query(ctx, "SELECT node_id, output_rows FROM tasks WHERE task_id LIKE '%.0.0._' AND node_id LIKE 'worker%' AND state IN ('RUNNING', 'FLUSHING') ORDER BY output_rows DESC LIMIT 1")
 		if err != nil {
 			return nil, err
@@ -212,6 +218,7 @@ func linkFaults() []Fault {
 	}
 	return []Fault{
 		{Name: "peers-cut", Targets: 2, Hold: seconds(1, 25), Strike: pair(rig.Rule{Hold: true}, 2), Short: true},
+		{Name: "peers-cut-long", Targets: 2, Hold: seconds(50, 55), Strike: pair(rig.Rule{Hold: true}, 2), Named: true},
 		{Name: "peers-refuse", Targets: 2, Hold: seconds(1, 8), Strike: pair(rig.Rule{Refuse: true}, 2)},
 		{Name: "peers-half-open", Targets: 2, Hold: seconds(1, 25), Strike: pair(rig.Rule{Hold: true}, 1)},
 		{Name: "peers-slow", Targets: 2, Hold: seconds(2, 6), Strike: pair(rig.Rule{Delay: 10 * time.Millisecond, Rate: 2 << 20}, 2)},

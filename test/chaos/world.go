@@ -24,6 +24,8 @@ type World struct {
 	Dir     string
 	Cluster *rig.Cluster
 	Store   *rig.Store
+	// Large says that the load is of large results only.
+	Large   bool
 	gateway *cluster.Gateway
 	disks   []*rig.Disk // of the workers, if they have their own
 }
