@@ -199,7 +199,7 @@ func (o *adminOptions) backup(ctx context.Context, c pb.AdminClient, out io.Writ
 	if err != nil {
 		return usage(err)
 	}
-	defer os.Remove(f.Name()) // fails once it has its name
+	defer func() { _ = os.Remove(f.Name()) }() // fails once it has its name
 	n, err := receiveBackup(stream, f)
 	if err == nil {
 		err = f.Sync()

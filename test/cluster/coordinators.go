@@ -26,7 +26,7 @@ type Coordinator struct {
 }
 
 // URL is where clients reach it.
-func (c *Coordinator) URL() string { return "http://" + c.HTTP }
+func (x *Coordinator) URL() string { return "http://" + x.HTTP }
 
 // Coordinators is a cluster with several coordinators. Its URL is a door that
 // leads to any of them that is up.
@@ -273,22 +273,22 @@ func openDoor(c *Coordinators) (*door, error) {
 // serve connects a client to the first coordinator that takes the connection,
 // in any order.
 func (d *door) serve(client net.Conn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }() // what is lost is the client's to notice
 	for _, i := range rand.Perm(len(d.c.All)) {
 		x := d.c.All[i]
 		if !d.c.up(x) {
 			continue
 		}
-		inner, err := net.DialTimeout("tcp", x.HTTP, time.Second)
+		inner, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", x.HTTP)
 		if err != nil {
 			continue
 		}
 		go func() {
 			_, _ = io.Copy(inner, client)
-			inner.Close()
+			_ = inner.Close()
 		}()
 		_, _ = io.Copy(client, inner)
-		inner.Close()
+		_ = inner.Close()
 		return
 	}
 }
