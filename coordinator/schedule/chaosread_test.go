@@ -42,8 +42,8 @@ func (c *chaos) read() {
 	if k.ended {
 		rows = k.out[0]
 	}
-	if r.has < k.low {
-		c.violate("row %d of the result is read, and %d are gone", r.has, k.low)
+	if r.has < k.low || r.has > len(rows) {
+		c.violate("row %d of the result is read; %d are gone of %d", r.has, k.low, len(rows))
 		return
 	}
 	n := len(rows) - r.has
