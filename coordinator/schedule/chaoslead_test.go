@@ -3,6 +3,7 @@ package schedule
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/coordinator/query"
@@ -86,6 +87,9 @@ func (c *chaos) takeover() {
 		return
 	}
 	c.dropped++
+	if strings.Contains(failed.Reason, "of the result are gone") {
+		c.violate("rows went before they were delivered: %s", failed.Reason)
+	}
 	c.note("not taken over: " + reasonOf(failed.Reason))
 	if c.delivered > 0 {
 		c.note("the rest of a result is lost with its coordinator")
