@@ -370,9 +370,9 @@ func (n *Node) recollect(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, e
 	if n.cfg.alone() {
 		return nil, nil
 	}
-	own, newest, ok := n.memory.collect(epoch)
+	own, later, ok := n.memory.collect(epoch)
 	if !ok {
-		return nil, fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, newest, ErrFenced)
+		return nil, fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, later, ErrFenced)
 	}
 	n.memories.reset()
 	u := &union{entries: map[string]*pb.MetaMemory{}}
@@ -395,10 +395,18 @@ func (n *Node) recollect(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, e
 	if err != nil {
 		return nil, err
 	}
-	all, newestSeq := u.take()
-	n.seq.Store(newestSeq)
+	all, newest := u.take()
+	n.seq.Store(max(newest, firstSeq(epoch)))
 	return all, n.remember(ctx, &pb.MetaRememberRequest{Epoch: epoch, Entries: all})
 }
+
+// firstSeq is below the numbers of all entries of an epoch and above those of
+// older ones. So what an older leader told a minority, which it may have on its
+// return, never counts against what newer leaders acknowledged.
+func firstSeq(epoch uint64) uint64 { return epoch << epochShift }
+
+// epochShift leaves an epoch 10^12 numbers, and a cluster 16 million epochs.
+const epochShift = 40
 
 // union is what several memories hold between them.
 type union struct {

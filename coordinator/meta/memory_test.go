@@ -244,3 +244,60 @@ func TestRememberTakes(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("remembering takes %s (median), %s (p99)", took[150], took[297])
 }
+
+// TestRememberedByNobody: what a leader told itself only, as it was cut off,
+// does not stand against what its successors acknowledged: neither when it
+// hears of that nor when it leads again.
+func TestRememberedByNobody(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	old := g.leader()
+	epoch := old.ready.Load()
+	if err := old.Remember(within(t, 5*time.Second), epoch, page("q", []byte("1"))); err != nil {
+		t.Fatal(err)
+	}
+	g.isolate(old.cfg.ID, true)
+	for range 100 { // as requests try again and again
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		err := old.Remember(ctx, epoch, page("q", []byte("nobody's")))
+		cancel()
+		if err == nil {
+			t.Fatal("a minority acknowledged")
+		}
+	}
+	var next *Node
+	g.until("another leads", func() error {
+		for _, n := range g.others(old) {
+			if n.ready.Load() > epoch {
+				next = n
+				return nil
+			}
+		}
+		return errors.New("none leads")
+	})
+	if err := next.Remember(within(t, 5*time.Second), next.ready.Load(), page("q", []byte("2"))); err != nil {
+		t.Fatal(err)
+	}
+	g.isolate(old.cfg.ID, false)
+	g.until("the old leader has heard of it", func() error {
+		if got := old.memory.all(); len(got) != 1 || string(got[0].GetPage().GetBody()) != "2" {
+			return fmt.Errorf("it remembers %v", got)
+		}
+		return nil
+	})
+	if err := next.Transfer(within(t, 10*time.Second), old.cfg.ID); err != nil {
+		t.Fatal(err)
+	}
+	g.until("it leads again", func() error {
+		if old.ready.Load() == 0 {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if got := g.last.Remembered; len(got) != 1 || string(got[0].GetPage().GetBody()) != "2" {
+		t.Fatalf("it starts from %v", got)
+	}
+}
