@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
@@ -39,4 +40,34 @@ func (s *Server) accepted(slug string) *result {
 		}
 	}
 	return nil
+}
+
+// claim waits until no other request is about to accept the statement of that
+// name: one whose connection broke may be, while it is sent again. It returns
+// how to let the next one go on.
+func (s *Server) claim(ctx context.Context, slug string) (release func(), err error) {
+	for {
+		s.mu.Lock()
+		other := s.claimed[slug]
+		if other == nil {
+			mine := make(chan struct{})
+			s.claimed[slug] = mine
+			s.mu.Unlock()
+			return func() { s.unclaim(slug); close(mine) }, nil
+		}
+		s.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.ctx.Done():
+			return nil, errAbandoned
+		}
+	}
+}
+
+func (s *Server) unclaim(slug string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.claimed, slug)
 }

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -106,5 +109,87 @@ func TestSentAgainToTheNext(t *testing.T) {
 		if rows != 3 {
 			t.Errorf("%d rows", rows)
 		}
+	}
+}
+
+// TestSentAgainMeanwhile: a statement is sent again while the request that
+// brought it first, whose connection broke, still has it accepted. It happens
+// once, whether or not that works out.
+func TestSentAgainMeanwhile(t *testing.T) {
+	const name = "00112233445566778899aabbccddeeff"
+	for _, broken := range []bool{false, true} {
+		c := newChain(t, small)
+		l := c.now
+		l.cfg.Named = true // before its first request
+		accepting, goOn := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		c.cluster.Fail(func(string) error {
+			once.Do(func() { close(accepting); <-goOn })
+			return nil
+		})
+		post := func(ctx context.Context, mark string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("POST", "/v1/statement", strings.NewReader("rows 3")).WithContext(ctx)
+			r.Header.Set("X-Trino-User", "ann")
+			r.Header.Set(StatementHeader, name)
+			r.Header.Set(AgainHeader, mark)
+			w := httptest.NewRecorder()
+			l.Handle(w, r)
+			return w
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		first, again := make(chan struct{}), make(chan *httptest.ResponseRecorder)
+		go func() { post(ctx, ""); close(first) }()
+		<-accepting
+		go func() { again <- post(context.Background(), "true") }()
+		select {
+		case w := <-again:
+			t.Fatalf("answered while nobody knows whether it was accepted: %d %s", w.Code, w.Body)
+		case <-time.After(50 * time.Millisecond):
+		}
+		if broken {
+			cancel()
+		}
+		close(goOn)
+		<-first
+		w := <-again
+		cancel()
+		var p struct{ ID string }
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		if q := l.engine.queries; len(q) != 1 || string(q[0].id) != p.ID {
+			t.Errorf("broken %v: %d queries run, the client is told of %s", broken, len(q), p.ID)
+		}
+	}
+}
+
+// TestClaimEnds: who waits for another to accept a statement does not wait
+// longer than anybody is interested.
+func TestClaimEnds(t *testing.T) {
+	c := newChain(t, small)
+	l := c.now
+	release, err := l.claim(context.Background(), "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := l.claim(ctx, "s"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if other, err := l.claim(ctx, "other"); err != nil {
+		t.Error(err)
+	} else {
+		other()
+	}
+	got := make(chan error)
+	go func() { _, err := l.claim(context.Background(), "s"); got <- err }()
+	c.takeover()
+	if err := <-got; !errors.Is(err, errAbandoned) {
+		t.Error(err)
+	}
+	release()
+	if len(l.claimed) != 0 {
+		t.Errorf("%d names are kept", len(l.claimed))
 	}
 }

@@ -112,7 +112,6 @@ func (s *Server) restore(e *journal.Entry) {
 		if r.packer != nil {
 			r.packer.rows = p.Rows
 		}
-		r.written = s.cfg.Clock.Now()
 		r.page = &page{token: p.Token, body: [][]byte{p.Body}, header: p.Header, last: p.Last, packed: p.Packed, rows: p.Rows}
 		r.page.gone = p.Gone
 	}

@@ -42,7 +42,7 @@ type result struct {
 	next int64 // the token after page's
 	// shown is how many rows there were in all pages made.
 	shown   int64
-	written time.Time // when page was written down
+	written time.Time // when page was written down; zero: by another coordinator
 	// unsure says that pages may have been shown of which nothing is known.
 	unsure bool
 	read   atomic.Bool // the last page has been made
@@ -110,7 +110,10 @@ func (r *result) retire() {
 	r.mu.Lock()
 	ended := r.ended
 	r.mu.Unlock()
-	if !ended {
+	switch {
+	case r.srv.gone.Load():
+		return // another coordinator has it; a request that was under way has set the timer once more
+	case !ended:
 		r.timer.Reset(r.keep())
 		return
 	}
@@ -399,6 +402,20 @@ func (r *result) renew(ctx context.Context) {
 	}
 }
 
+// heartbeat keeps the last page remembered for a client that says that it is
+// there but does not go on yet.
+func (r *result) heartbeat(ctx context.Context) {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	default:
+		return // it asks for a page, too
+	}
+	if r.page != nil {
+		r.renew(ctx)
+	}
+}
+
 // agree learns from the client's request how far it is. If it has seen no rows
 // its query, which has begun again, goes on from any token; else the rest of
 // the result is lost.
@@ -506,7 +523,7 @@ func (p *page) entry() *journal.Page {
 	if len(p.body) > 1 {
 		body = slices.Concat(p.body...)
 	}
-	return &journal.Page{Token: p.token, Header: p.header, Body: body, Last: p.last, Packed: p.packed, Rows: p.rows, Failure: p.failure}
+	return &journal.Page{Token: p.token, Header: p.header, Body: body, Gone: p.gone, Last: p.last, Packed: p.packed, Rows: p.rows, Failure: p.failure}
 }
 
 func (p *page) size() (n int) {

@@ -161,6 +161,8 @@ type Server struct {
 	// kept are the results that have been read, oldest first.
 	kept      []keptResult
 	keptBytes int64
+	// claimed are the names of statements that are being accepted; see claim.
+	claimed map[string]chan struct{}
 }
 
 type keptResult struct {
@@ -171,7 +173,7 @@ type keptResult struct {
 // New makes a server. It fails if its metrics are registered already.
 func New(cfg Config) (*Server, error) {
 	cfg.Limits = cfg.Limits.orDefault()
-	s := &Server{cfg: cfg, started: cfg.Clock.Now(), results: map[plan.QueryID]*result{}}
+	s := &Server{cfg: cfg, started: cfg.Clock.Now(), results: map[plan.QueryID]*result{}, claimed: map[string]chan struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	m, err := newMetrics(s)
 	if err != nil {

@@ -46,6 +46,12 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	slug, again := s.slugOf(r)
+	release, err := s.claim(r.Context(), slug)
+	if err != nil {
+		sorry(w, err)
+		return
+	}
+	defer release()
 	if again {
 		if res := s.accepted(slug); res != nil {
 			s.sendFirst(w, r, res)
@@ -138,6 +144,7 @@ func (s *Server) fetch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodHead {
+		res.heartbeat(r.Context())
 		w.WriteHeader(http.StatusOK)
 		return
 	}

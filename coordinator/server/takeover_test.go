@@ -19,6 +19,7 @@ import (
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/coordinator/journal"
 	"github.com/tuttidb/tutti/internal/clock"
+	"github.com/tuttidb/tutti/planner/plan"
 )
 
 // small makes many pages of few rows.
@@ -520,6 +521,68 @@ func (c *chain) client(r *rand.Rand, number int) {
 		if v != fmt.Sprint(i) {
 			c.t.Errorf("client %d: row %d is %s", number, i, v)
 			return
+		}
+	}
+}
+
+// TestHeartbeatsKeepPages: a client that only says that it is there has its
+// page remembered, however long it does so; also one that another coordinator
+// wrote down.
+func TestHeartbeatsKeepPages(t *testing.T) {
+	c := newChain(t, small)
+	now := clock.NewManual(time.Unix(1000, 0))
+	c.now.cfg.Clock = now // before its first request
+	post := c.ask("POST", "/v1/statement", "rows 9000", "").page
+	uri := c.ask("GET", post.NextURI, "", "").page.NextURI
+	pages := func() (n int) {
+		for _, what := range c.cluster.Calls() {
+			if what == "remember page/"+post.ID {
+				n++
+			}
+		}
+		return n
+	}
+	beat := func(want int) {
+		t.Helper()
+		if a := c.ask("HEAD", uri, "", ""); a.code != http.StatusOK || pages() != want {
+			t.Fatalf("%d; the page was written down %d times, want %d", a.code, pages(), want)
+		}
+	}
+	beat(1)
+	now.Advance(c.now.cfg.Limits.ClientTimeout/2 + time.Second)
+	beat(2)
+	beat(2)
+	c.takeover()
+	beat(3)
+	beat(3)
+	if a := c.ask("GET", uri, "", ""); len(a.rows(t, 0)) == 0 {
+		t.Errorf("no rows: %d %s", a.code, a.body)
+	}
+}
+
+// TestAbandonedLeavesNoTimers: a request that was under way when its server was
+// abandoned does not keep that alive.
+func TestAbandonedLeavesNoTimers(t *testing.T) {
+	c := newChain(t, small)
+	id := c.ask("POST", "/v1/statement", "never", "").page.ID
+	l := c.now
+	r := l.results[plan.QueryID(id)]
+	c.takeover()
+	r.touch()
+	r.retire()
+	r.timer.Stop()
+	r.retire()
+	if r.timer.Stop() {
+		t.Error("its timer is set")
+	}
+}
+
+// TestGonePages: that a page's body is not known goes from coordinator to
+// coordinator.
+func TestGonePages(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		if got := (&page{gone: gone, body: [][]byte{nil}}).entry().Gone; got != gone {
+			t.Errorf("gone %v became %v", gone, got)
 		}
 	}
 }
