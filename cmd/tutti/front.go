@@ -88,6 +88,7 @@ type door struct {
 	role     string
 	listener net.Listener
 	gate     *server.Gate
+	parting  *parting
 	http     *http.Server
 	done     chan error
 }
@@ -97,7 +98,9 @@ func (p *process) openDoor(role string, l net.Listener, id string) *door {
 	d := &door{role: role, listener: l, done: make(chan error, 1), gate: server.NewGate(server.Config{
 		Clock: clock.System{}, Version: version, NodeID: id, Environment: p.cfg.Environment,
 	})}
-	d.http = server.HTTP(d.gate, p.log)
+	d.parting = newParting(d.gate)
+	d.http = server.HTTP(d.parting, p.log)
+	d.parting.Watch(d.http)
 	go func() { d.done <- d.http.Serve(l) }()
 	return d
 }

@@ -165,17 +165,19 @@ func (s *seat) drain(ctx context.Context) {
 
 const (
 	// handOverTime bounds how long a coordinator that ends looks for another to
-	// lead, answerTime how long requests get that are being answered.
+	// lead, answerTime how long requests get that are being answered when the doors
+	// close.
 	handOverTime, answerTime = 5 * time.Second, 3 * time.Second
 )
 
 // end stops the process so that nobody notices: it says that it is not ready,
-// has another coordinator lead, to which it forwards what still comes, and
-// then closes its doors.
+// has another coordinator lead, to which it forwards what still comes, asks its
+// clients to connect to others, and then closes its doors.
 func (s *seat) end() error {
 	s.local.End()
 	if !s.node.Alone() {
 		s.handOver()
+		s.part()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
@@ -189,6 +191,13 @@ func (s *seat) end() error {
 		return failure(err)
 	}
 	return nil
+}
+
+// part lets clients leave for other coordinators.
+func (s *seat) part() {
+	ctx, cancel := context.WithTimeout(context.Background(), partingTime)
+	defer cancel()
+	s.door.parting.Part(ctx)
 }
 
 // handOver makes another coordinator lead if this one does, and waits until
