@@ -78,9 +78,11 @@ type Coordinator struct {
 	queries map[plan.QueryID]*activeQuery
 	order   []plan.QueryID // oldest first
 	history int64          // bytes of the ended ones, about
-	closed  chan struct{}
-	closing sync.Once
-	janitor sync.WaitGroup
+	// abandoned: another coordinator goes on with all of them.
+	abandoned bool
+	closed    chan struct{}
+	closing   sync.Once
+	janitor   sync.WaitGroup
 }
 
 // New starts a coordinator.

@@ -90,6 +90,9 @@ func (q *activeQuery) guarded() (err error) {
 			err = qerr.New(qerr.GenericInternal, "internal error in query %s; the coordinator's log has the details", q.id)
 		}
 	}()
+	if q.ctx.Err() != nil { // before it began
+		return context.Cause(q.ctx)
+	}
 	if queues(q.req.SQL) {
 		defer q.c.door.leave(q.ticket)
 		if err := q.c.door.enter(q.ctx, q.ticket); err != nil {

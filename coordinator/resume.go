@@ -66,17 +66,22 @@ func (c *Coordinator) Resume(r Resumption) Query {
 		c.ids.avoid(r.ID)
 		c.deps.Log.Info("query goes on", "query", r.ID, "epoch", c.deps.Epoch, "rows", r.Rows, "planned", r.Plan != nil)
 	}
-	c.add(q)
+	if !c.add(q) {
+		q.abandon()
+	}
 	go q.run()
 	return q
 }
 
-func (c *Coordinator) add(q *activeQuery) {
+// add lets a query be found. It returns false if the coordinator has been
+// abandoned: a request that was under way came too late.
+func (c *Coordinator) add(q *activeQuery) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queries[q.id] = q
 	c.order = append(c.order, q.id)
 	c.forget()
+	return !c.abandoned
 }
 
 // Recall puts queries that ended under another coordinator into the history,
@@ -100,6 +105,7 @@ func (c *Coordinator) Recall(ended []*QueryInfo) {
 func (c *Coordinator) Abandon() {
 	c.shut()
 	c.mu.Lock()
+	c.abandoned = true
 	all := make([]*activeQuery, 0, len(c.queries))
 	for _, q := range c.queries {
 		all = append(all, q)

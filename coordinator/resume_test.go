@@ -364,6 +364,23 @@ func TestAbandon(t *testing.T) {
 	}
 }
 
+// TestTooLate: a statement whose request was under way when the coordinator was
+// abandoned is the successor's, which knows it as well.
+func TestTooLate(t *testing.T) {
+	s := newSucceeded(t, 1, nil)
+	s.Abandon()
+	for _, sql := range []string{onWorkers, "SELECT 1", "SHOW CATALOGS"} {
+		q := s.Resume(Resumption{ID: s.NewID(), Request: Request{SQL: sql, Session: session()}})
+		if _, err := drain(t, q); !errors.Is(err, ErrAbandoned) {
+			t.Errorf("%s: the reader hears %v", sql, err)
+		}
+		<-q.Done()
+	}
+	if e := s.cluster.last(); e != nil {
+		t.Errorf("%s was run", e.Query)
+	}
+}
+
 // TestHistoryIsBoundedByBytes: the texts of queries may be long.
 func TestHistoryIsBoundedByBytes(t *testing.T) {
 	c, _ := newTest(t, &fakeExecutor{batches: 1}, Limits{HistoryBytes: 1 << 20, History: 1000})
