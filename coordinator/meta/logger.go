@@ -16,12 +16,17 @@ import (
 type logger struct {
 	hclog.Logger // what raft does not use does nothing
 	log          *slog.Logger
+	alone        bool // there are no peers
 	told         *told
 }
 
-func newLogger(l *slog.Logger) hclog.Logger {
-	return logger{hclog.NewNullLogger(), l, &told{last: map[string]time.Time{}, now: time.Now}}
+func newLogger(l *slog.Logger, alone bool) hclog.Logger {
+	return logger{hclog.NewNullLogger(), l, alone, &told{last: map[string]time.Time{}, now: time.Now}}
 }
+
+// electing begins what raft says when it stands for leader. Who is alone does
+// so at every start.
+const electing = "heartbeat timeout reached"
 
 // tellAgain is how often the same is said of a peer that does not answer:
 // raft says it twice a second.
@@ -71,7 +76,7 @@ func level(l hclog.Level) slog.Level {
 // Log writes one line.
 func (l logger) Log(at hclog.Level, msg string, args ...any) {
 	to := level(at)
-	if to > slog.LevelDebug && l.told.again(msg, args) {
+	if l.alone && strings.HasPrefix(msg, electing) || to > slog.LevelDebug && l.told.again(msg, args) {
 		to = slog.LevelDebug
 	}
 	l.log.Log(context.Background(), to, "raft: "+msg, args...)
@@ -91,7 +96,7 @@ func (l logger) IsInfo() bool  { return l.enabled(slog.LevelDebug) }
 func (l logger) IsWarn() bool  { return l.enabled(slog.LevelWarn) }
 func (l logger) IsError() bool { return l.enabled(slog.LevelError) }
 
-func (l logger) With(args ...any) hclog.Logger  { return logger{l.Logger, l.log.With(args...), l.told} }
+func (l logger) With(args ...any) hclog.Logger  { return logger{l.Logger, l.log.With(args...), l.alone, l.told} }
 func (l logger) Named(string) hclog.Logger      { return l }
 func (l logger) ResetNamed(string) hclog.Logger { return l }
 func (l logger) GetLevel() hclog.Level          { return hclog.Info }

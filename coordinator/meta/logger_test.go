@@ -12,7 +12,7 @@ import (
 // else happens each time.
 func TestLogOfTheSilent(t *testing.T) {
 	var out bytes.Buffer
-	l, ok := newLogger(slog.New(slog.NewTextHandler(&out, nil))).(logger)
+	l, ok := newLogger(slog.New(slog.NewTextHandler(&out, nil)), false).(logger)
 	if !ok {
 		t.Fatal("another logger")
 	}
@@ -39,6 +39,20 @@ func TestLogOfTheSilent(t *testing.T) {
 	} {
 		if got := lines(c.say); got != c.want {
 			t.Errorf("%s: %d lines, want %d: %s", c.what, got, c.want, out.String())
+		}
+	}
+}
+
+// TestLogOfElections: that there is no leader is news where there are peers,
+// and nothing at the start of one without.
+func TestLogOfElections(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		var out bytes.Buffer
+		l := newLogger(slog.New(slog.NewTextHandler(&out, nil)), alone).With("node", "c1")
+		l.Warn("heartbeat timeout reached, starting election", "last-leader-id", "")
+		l.Warn("something else")
+		if got := strings.Contains(out.String(), "heartbeat"); got == alone || !strings.Contains(out.String(), "something else") {
+			t.Errorf("alone %t: %s", alone, out.String())
 		}
 	}
 }

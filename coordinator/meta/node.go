@@ -34,6 +34,7 @@ type Node struct {
 	mux         *mux // nil when alone, as are the next three
 	ballot      *ballot
 	barred      atomic.Bool // see ballot
+	seasoned    atomic.Bool // see deference
 	server      *grpc.Server
 	clients     map[string]pb.MetaClient
 	conns       []*grpc.ClientConn
@@ -137,6 +138,7 @@ func (n *Node) open() error {
 		return err
 	}
 	conf := n.raftConfig()
+	n.patience(conf, known)
 	if !known && n.cfg.alone() {
 		only := raft.Configuration{Servers: []raft.Server{{ID: conf.LocalID, Address: trans.LocalAddr()}}}
 		if err := raft.BootstrapCluster(conf, cache, stable, snaps, trans, only); err != nil {
@@ -171,6 +173,7 @@ func (n *Node) begin() error {
 		return false
 	}))
 	n.ballot.start()
+	n.wait.Go(n.deferToOthers)
 	if n.configured() {
 		n.mux.speak()
 	}
@@ -202,7 +205,7 @@ func (n *Node) openDisk() (raft.LogStore, raft.StableStore, raft.SnapshotStore, 
 	if n.store, err = openStore(n.cfg.logFile(), func(err error) { n.fail(err) }); err != nil {
 		return nil, nil, nil, err
 	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, 2, newLogger(n.cfg.Log))
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, 2, newLogger(n.cfg.Log, n.cfg.alone()))
 	if err != nil {
 		return nil, nil, nil, diskError(n.cfg.Dir, "open snapshots", err)
 	}
@@ -225,7 +228,7 @@ func (n *Node) transport() (raft.Transport, error) {
 	}
 	l := layer{n.mux.raft, n.mux}
 	t := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		ServerAddressProvider: l, Stream: l, MaxPool: 3, Timeout: n.cfg.Timing.Call * 5, Logger: newLogger(n.cfg.Log),
+		ServerAddressProvider: l, Stream: l, MaxPool: 3, Timeout: n.cfg.Timing.Call * 5, Logger: newLogger(n.cfg.Log, n.cfg.alone()),
 	})
 	n.ballot = &ballot{NetworkTransport: t, node: n, out: make(chan raft.RPC)}
 	return n.ballot, nil
@@ -273,7 +276,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.SnapshotInterval, c.SnapshotThreshold, c.TrailingLogs = t.SnapshotEvery, t.SnapshotAfter, t.Trailing
 	c.ShutdownOnRemove = false // who is removed may be taken in again
 	c.NotifyCh = n.notify
-	c.Logger = newLogger(n.cfg.Log)
+	c.Logger = newLogger(n.cfg.Log, n.cfg.alone())
 	c.NoLegacyTelemetry = true
 	return c
 }

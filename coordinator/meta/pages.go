@@ -16,7 +16,10 @@ import (
 //
 // The layout is bbolt's file format, version 2, in the machine's byte order. A
 // page begins with its number (8 bytes), kind (2), number of elements (2) and
-// how many more pages it takes (4); an element has 16 bytes.
+// how many more pages it takes (4); an element has 16 bytes: in a branch page
+// the place of its key from there (4), the key's length (4) and the page (8), in
+// a leaf page its flags (4), the key's place (4) and length (4) and the length
+// (4) of the value, which follows the key.
 type pageWalk struct {
 	file  io.ReaderAt
 	size  int64  // of a page, in bytes
@@ -66,13 +69,39 @@ func (w *pageWalk) page(id uint64) error {
 	if _, err := w.file.ReadAt(elements, int64(id)*w.size+pageHeader); err != nil {
 		return err
 	}
-	switch kind {
-	case branchPage:
-		return w.branch(elements)
-	case leafPage:
-		return w.buckets(id, int64(more+1)*w.size, elements)
+	if kind != branchPage && kind != leafPage {
+		return w.damaged(id, "is of an unknown kind")
 	}
-	return w.damaged(id, "is of an unknown kind")
+	if !inside(kind, int64(more+1)*w.size, elements) {
+		return w.damaged(id, "has an element beyond its end")
+	}
+	if kind == branchPage {
+		return w.branch(elements)
+	}
+	return w.buckets(id, int64(more+1)*w.size, elements)
+}
+
+// inside reports whether the keys and values of all elements lie behind the
+// elements, in a page of some bytes.
+func inside(kind uint16, bytes int64, elements []byte) bool {
+	least := int64(pageHeader + len(elements))
+	for at := 0; at < len(elements); at += pageElement {
+		var f [4]int64
+		for i := range f {
+			f[i] = int64(binary.NativeEndian.Uint32(elements[at+4*i:]))
+		}
+		pos, length := f[0], f[1]
+		if kind == leafPage {
+			if f[0] > bucketInLeaf {
+				return false // flags that there are not
+			}
+			pos, length = f[1], f[2]+f[3]
+		}
+		if pos += int64(pageHeader + at); pos < least || pos+length > bytes {
+			return false
+		}
+	}
+	return true
 }
 
 // branch goes on with the pages that the elements of a branch page name.

@@ -47,6 +47,7 @@ func (n *Node) health() *pb.MetaProbeResponse {
 		Id: n.cfg.ID, Standing: n.standing(), ClusterId: n.State().ClusterID, Leader: string(leader), Term: n.raft.CurrentTerm(),
 		LastIndex: n.raft.LastIndex(), Applied: n.raft.AppliedIndex(), Incarnation: n.incarnation,
 	}
+	n.fresh(p)
 	if err := n.Err(); err != nil {
 		p.Failure = err.Error()
 	}

@@ -96,13 +96,7 @@ func (s *store) open(readOnly bool) error {
 		if err != nil || readOnly {
 			return err
 		}
-		return s.db.Update(func(tx *bbolt.Tx) error {
-			if _, err := tx.CreateBucketIfNotExists(logBucket); err != nil {
-				return err
-			}
-			_, err := tx.CreateBucketIfNotExists(stableBucket)
-			return err
-		})
+		return s.db.Update(begin)
 	})
 	if err == nil && readOnly {
 		err = protect(func() error {
@@ -118,30 +112,103 @@ func (s *store) open(readOnly bool) error {
 	return err
 }
 
+// begin makes the buckets where they are missing, and begins to count (see
+// counted) in a file that has no gaps: that of an older release may have one.
+func begin(tx *bbolt.Tx) error {
+	log, err := tx.CreateBucketIfNotExists(logBucket)
+	if err != nil {
+		return err
+	}
+	stable, err := tx.CreateBucketIfNotExists(stableBucket)
+	if err != nil || counted(stable) {
+		return err
+	}
+	gaps, keys := 0, uint64(0)
+	if err := entries(log, func(missing uint64) error { gaps++; return nil }); err != nil || gaps > 0 {
+		return err
+	}
+	if err := stable.ForEach(func(_, _ []byte) error { keys++; return nil }); err != nil {
+		return err
+	}
+	return errors.Join(stable.SetSequence(keys+1), log.SetSequence(lastOf(log)))
+}
+
+// counted reports whether a file says how much it holds, so that entries of
+// which nothing is left but the gap are missed: the log's sequence is then the
+// number of its last entry, that of the stable values how many there are, plus
+// one. Both stand in the page that leads to the buckets, beside their roots.
+func counted(stable *bbolt.Bucket) bool { return stable.Sequence() > 0 }
+
+// lastOf returns the log's last entry, 0 for none. It must not be called after
+// entries were removed by the same transaction: bbolt's cursor would walk over
+// empty pages for ever.
+func lastOf(log *bbolt.Bucket) uint64 {
+	if k, _ := log.Cursor().Last(); len(k) == 8 {
+		return binary.BigEndian.Uint64(k)
+	}
+	return 0
+}
+
 // check reads everything there is.
 func check(tx *bbolt.Tx) error {
-	if b := tx.Bucket(stableBucket); b != nil {
-		err := b.ForEach(func(_, v []byte) error { _, err := unseal(v); return err })
-		if err != nil {
-			return err
-		}
-	}
-	b, want := tx.Bucket(logBucket), uint64(0)
-	if b == nil {
+	log, stable := tx.Bucket(logBucket), tx.Bucket(stableBucket)
+	switch {
+	case log == nil && stable == nil && tx.ID() <= 1: // it was made, and no more
 		return nil
+	case log == nil || stable == nil:
+		return errors.New("the file is damaged: it has lost its log")
 	}
-	return b.ForEach(func(k, v []byte) error {
-		// Restoring a backup leaves out one index, on purpose.
-		if len(k) != 8 || want != 0 && binary.BigEndian.Uint64(k)-want > 1 {
-			return fmt.Errorf("log entry %d is missing", want)
+	keys := uint64(0)
+	err := stable.ForEach(func(_, v []byte) error {
+		keys++
+		_, err := unseal(v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	tolerated := 1 // what older releases left out when they restored a backup
+	if counted(stable) {
+		tolerated = 0
+		if want := stable.Sequence() - 1; keys != want {
+			return fmt.Errorf("%d stable values of %d are there", keys, want)
 		}
-		want = binary.BigEndian.Uint64(k) + 1
+		if last := lastOf(log); last != log.Sequence() {
+			return fmt.Errorf("the log ends with entry %d, not with %d", last, log.Sequence())
+		}
+	}
+	return entries(log, func(missing uint64) error {
+		if tolerated--; tolerated < 0 {
+			return fmt.Errorf("log entry %d is missing", missing)
+		}
+		return nil
+	})
+}
+
+// entries looks at every entry of the log. gap is told of each that is
+// missing between others; several in a row are damage in any case.
+func entries(b *bbolt.Bucket, gap func(index uint64) error) error {
+	want := uint64(0)
+	return b.ForEach(func(k, v []byte) error {
+		if len(k) != 8 {
+			return fmt.Errorf("log entry %d has no number", want)
+		}
+		index := binary.BigEndian.Uint64(k)
+		if want != 0 && index != want {
+			if index-want > 1 {
+				return fmt.Errorf("log entry %d is missing", want)
+			}
+			if err := gap(want); err != nil {
+				return err
+			}
+		}
+		want = index + 1
 		l := &raft.Log{}
-		if err := decodeLog(v, l); err != nil || l.Index != want-1 {
-			return fmt.Errorf("log entry %d: %w", want-1, errors.Join(errChecksum, err))
+		if err := decodeLog(v, l); err != nil || l.Index != index {
+			return fmt.Errorf("log entry %d: %w", index, errors.Join(errChecksum, err))
 		}
 		if b.Get(k) == nil { // the way to it is damaged
-			return fmt.Errorf("log entry %d cannot be found", want-1)
+			return fmt.Errorf("log entry %d cannot be found", index)
 		}
 		return nil
 	})
@@ -395,17 +462,30 @@ func (s *store) GetLog(index uint64, l *raft.Log) error {
 // StoreLog stores one entry.
 func (s *store) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
 
-// StoreLogs stores entries, all or none, with one sync.
+// IsMonotonic tells raft that there are no gaps: what a restored backup takes
+// the place of is removed.
+func (s *store) IsMonotonic() bool { return true }
+
+// StoreLogs stores entries, all or none, with one sync. Where they do not
+// follow what is there, raft has a snapshot that takes its place, and died
+// before it could remove it.
 func (s *store) StoreLogs(logs []*raft.Log) error {
 	return s.write("write", func(tx *bbolt.Tx) error {
 		b := tx.Bucket(logBucket)
 		b.FillPercent = 0.9 // entries are added at the end
+		last := lastOf(b)
+		if len(logs) > 0 && last != 0 && logs[0].Index > last+1 {
+			if err := remove(b, 0, last); err != nil {
+				return err
+			}
+		}
 		for _, l := range logs {
 			if err := b.Put([]byte(indexKey(l.Index)), encodeLog(l)); err != nil {
 				return err
 			}
+			last = max(last, l.Index)
 		}
-		return nil
+		return b.SetSequence(last)
 	})
 }
 
@@ -414,23 +494,47 @@ func (s *store) StoreLogs(logs []*raft.Log) error {
 func (s *store) DeleteRange(low, high uint64) error {
 	return s.write("compact", func(tx *bbolt.Tx) error {
 		b := tx.Bucket(logBucket)
-		c := b.Cursor()
-		var keys [][]byte // deleting through a cursor may make it skip
-		for k, _ := c.Seek([]byte(indexKey(low))); k != nil && binary.BigEndian.Uint64(k) <= high; k, _ = c.Next() {
-			keys = append(keys, bytes.Clone(k))
-		}
-		for _, k := range keys {
-			if err := b.Delete(k); err != nil {
-				return err
+		last := lastOf(b)
+		if high >= last { // then it ends with the one before low
+			c := b.Cursor()
+			last = 0
+			if k, _ := c.Seek([]byte(indexKey(low))); k != nil {
+				if k, _ = c.Prev(); len(k) == 8 {
+					last = binary.BigEndian.Uint64(k)
+				}
+			} else {
+				last = lastOf(b)
 			}
 		}
-		return nil
+		return errors.Join(remove(b, low, high), b.SetSequence(last))
 	})
+}
+
+func remove(b *bbolt.Bucket, low, high uint64) error {
+	c := b.Cursor()
+	var keys [][]byte // deleting through a cursor may make it skip
+	for k, _ := c.Seek([]byte(indexKey(low))); k != nil && binary.BigEndian.Uint64(k) <= high; k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+	}
+	for _, k := range keys {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Set stores a stable value.
 func (s *store) Set(key, value []byte) error {
-	err := s.write("write", func(tx *bbolt.Tx) error { return tx.Bucket(stableBucket).Put(key, seal(value)) })
+	err := s.write("write", func(tx *bbolt.Tx) error {
+		b := tx.Bucket(stableBucket)
+		if counted(b) && b.Get(key) == nil {
+			if err := b.SetSequence(b.Sequence() + 1); err != nil {
+				return err
+			}
+		}
+		return b.Put(key, seal(value))
+	})
 	s.park(err)
 	return err
 }

@@ -286,12 +286,14 @@ func TestStoreDamaged(t *testing.T) {
 }
 
 // TestStorePages damages what the header of every page says of its number,
-// kind and length, which would have bbolt walk for ever or end the process.
+// kind, elements and length, which would have bbolt walk for ever, end the
+// process or lose the last entries of a page; and what its first element says
+// of itself.
 func TestStorePages(t *testing.T) {
 	path, whole := damage(t, 400)
 	size := os.Getpagesize()
 	for page := 2; page < len(whole)/size; page++ {
-		for _, at := range []int{0, 8, 12, 15} {
+		for _, at := range []int{0, 8, 10, 12, 15, 16, 24} {
 			for _, value := range []byte{1, 2, 3, 0x7F, 0xFF} {
 				b := bytes.Clone(whole)
 				b[page*size+at] ^= value

@@ -2522,17 +2522,19 @@ func (*MetaProbeRequest) Descriptor() ([]byte, []int) {
 }
 
 type MetaProbeResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Standing      MetaStanding           `protobuf:"varint,2,opt,name=standing,proto3,enum=tutti.v1.MetaStanding" json:"standing,omitempty"`
-	ClusterId     string                 `protobuf:"bytes,3,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
-	Leader        string                 `protobuf:"bytes,4,opt,name=leader,proto3" json:"leader,omitempty"`
-	Term          uint64                 `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`
-	LastIndex     uint64                 `protobuf:"varint,6,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
-	Applied       uint64                 `protobuf:"varint,7,opt,name=applied,proto3" json:"applied,omitempty"`
-	Incarnation   uint64                 `protobuf:"fixed64,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Failure       string                 `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
-	About         *MetaAbout             `protobuf:"bytes,10,opt,name=about,proto3" json:"about,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Standing    MetaStanding           `protobuf:"varint,2,opt,name=standing,proto3,enum=tutti.v1.MetaStanding" json:"standing,omitempty"`
+	ClusterId   string                 `protobuf:"bytes,3,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	Leader      string                 `protobuf:"bytes,4,opt,name=leader,proto3" json:"leader,omitempty"`
+	Term        uint64                 `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`
+	LastIndex   uint64                 `protobuf:"varint,6,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	Applied     uint64                 `protobuf:"varint,7,opt,name=applied,proto3" json:"applied,omitempty"`
+	Incarnation uint64                 `protobuf:"fixed64,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Failure     string                 `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
+	About       *MetaAbout             `protobuf:"bytes,10,opt,name=about,proto3" json:"about,omitempty"`
+	// fresh says that it was just started and has not heard of a leader since.
+	Fresh         bool `protobuf:"varint,11,opt,name=fresh,proto3" json:"fresh,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2635,6 +2637,13 @@ func (x *MetaProbeResponse) GetAbout() *MetaAbout {
 		return x.About
 	}
 	return nil
+}
+
+func (x *MetaProbeResponse) GetFresh() bool {
+	if x != nil {
+		return x.Fresh
+	}
+	return false
 }
 
 // MetaAbout is what a coordinator says of itself for people to see.
@@ -4153,7 +4162,7 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\x0e2\x12.tutti.v1.MetaCodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\"\x12\n" +
-	"\x10MetaProbeRequest\"\xc2\x02\n" +
+	"\x10MetaProbeRequest\"\xd8\x02\n" +
 	"\x11MetaProbeResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\bstanding\x18\x02 \x01(\x0e2\x16.tutti.v1.MetaStandingR\bstanding\x12\x1d\n" +
@@ -4167,7 +4176,8 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\vincarnation\x18\b \x01(\x06R\vincarnation\x12\x18\n" +
 	"\afailure\x18\t \x01(\tR\afailure\x12)\n" +
 	"\x05about\x18\n" +
-	" \x01(\v2\x13.tutti.v1.MetaAboutR\x05about\"\x9f\x02\n" +
+	" \x01(\v2\x13.tutti.v1.MetaAboutR\x05about\x12\x14\n" +
+	"\x05fresh\x18\v \x01(\bR\x05fresh\"\x9f\x02\n" +
 	"\tMetaAbout\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12!\n" +
 	"\fhttp_address\x18\x02 \x01(\tR\vhttpAddress\x12\x18\n" +
