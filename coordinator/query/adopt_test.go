@@ -194,6 +194,12 @@ func TestAdopt(t *testing.T) {
 			p.finish("2.0")
 			p.complete("1.0", "1.1")
 		}, "0.0=run 1.0=run 1.1=run 2.0=done 2.1=awaits"},
+		{"the same, but the root may take what a lost task made of it", func(p *past) {
+			p.lose("b")
+			p.finish("2.0")
+			p.complete("1.0")
+			p.attempts["0.0"].Told[id(1, 1, 0)] = true
+		}, "is made of splits that nobody knows"},
 		{"a scan that did not hear of its stage's end awaits what was on its way", func(p *past) { p.complete("1.0") },
 			"0.0=run 1.0=run 1.1=run 2.0=awaits 2.1=run"},
 		{"made of a scan of which there is no trace", func(p *past) {

@@ -133,21 +133,56 @@ func (r *Run) Refuse(t *Task, f *Failure) {
 	r.repair(f)
 }
 
-// LoseOutput notes that a committed output cannot be fetched by one who needs
-// it.
+// LoseOutput notes that the reader of the result cannot fetch the root task's
+// committed output.
 func (r *Run) LoseOutput(id plan.TaskID) {
-	t := r.Task(id)
-	if t == nil || !t.Committed || t.Unreachable {
-		return
+	if t := r.Task(id); t != nil && t.Committed && !t.Unreachable {
+		r.cut(r.Coordinator, t)
+		r.loseOutput(t)
 	}
+}
+
+// loseOutput notes that a committed output cannot be fetched by one who needs
+// it.
+func (r *Run) loseOutput(t *Task) {
 	t.Unreachable = true
-	f := &Failure{Cause: CauseLostOutput, Retryable: true, Lost: id, Err: qerr.New(qerr.PageTransportError,
-		"The output of task %s could not be fetched from worker %s", id, t.Node).WithRetry()}
+	f := lostOutput(t)
 	if !r.Recovery.Tasks {
 		r.fail(f)
 		return
 	}
 	r.repair(f)
+}
+
+func lostOutput(t *Task) *Failure {
+	return &Failure{Cause: CauseLostOutput, Retryable: true, Lost: t.ID, Err: qerr.New(qerr.PageTransportError,
+		"The output of task %s could not be fetched from worker %s", t.ID, t.Node).WithRetry()}
+}
+
+// unreached notes that an attempt cannot fetch an output of a node that lives:
+// the output is made again elsewhere; or, where it is the reader's node that is
+// set aside, the reader is.
+func (r *Run) unreached(t *Task, id plan.TaskID) {
+	src := r.Task(id)
+	if src == nil || !src.Committed || src.Unreachable {
+		return
+	}
+	if !r.cut(t.Place, src) || !r.Recovery.Tasks || r.Task(t.ID) != t || t.Status.State.Done() || t.ID.Stage.Fragment == 0 && r.Given {
+		r.loseOutput(src)
+		return
+	}
+	f := lostOutput(src)
+	r.again(t, f, false, false)
+	r.repair(f)
+}
+
+// cut tells that a reader does not reach the node of an output, and reports
+// whether it is the reader that is to be elsewhere.
+func (r *Run) cut(reader Place, src *Task) bool {
+	if r.Cut == nil || r.gone[reader] || r.gone[src.Place] {
+		return false
+	}
+	return r.Cut(reader, src.Place) == reader
 }
 
 // broken decides what follows from an attempt that has ended badly.
@@ -160,8 +195,8 @@ func (r *Run) broken(t *Task, f *Failure) {
 		r.fail(f)
 		return
 	case f.Cause == CauseLostOutput:
-		if src := r.Task(f.Lost); src != nil && src.Committed {
-			src.Unreachable = true
+		if src := r.Task(f.Lost); src != nil && src.Committed && !src.Unreachable {
+			src.Unreachable = !r.cut(t.Place, src)
 		}
 	case f.Cause != CauseNode:
 		r.fail(f)
@@ -258,9 +293,39 @@ func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 	if !t.Unplaced && !r.gone[t.Place] {
 		r.discards = append(r.discards, t)
 	}
-	if (t.Committed || t.Pinned) && s.Fragment.Indeterminate && r.Fault != FaultIndeterminate {
+	if !s.Fragment.Indeterminate || r.Fault == FaultIndeterminate {
+		return
+	}
+	if r.sifted(s, t) {
+		r.fail(&Failure{Cause: f.Cause, Retryable: true, Err: f.Err})
+		return
+	}
+	if t.Committed || t.Pinned {
 		r.invalidate(s, t, f, changed)
 	}
+}
+
+// sifted reports whether a dynamic filter is complete that was, or may have
+// been, made of what a task gave or, not yet committed, has built: scans have
+// dropped rows by it, or will, that another attempt's rows may match.
+func (r *Run) sifted(s *Stage, t *Task) bool {
+	for _, b := range r.Stages {
+		for id := range b.Filters {
+			built := b == s && slices.ContainsFunc(t.Status.Filters, func(p FilterPart) bool { return p.ID == id })
+			if built || (t.Committed || t.Pinned) && r.feeds(s.Fragment.ID, b.Fragment) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// feeds reports whether a fragment is made, in any number of steps, of another
+// one's rows.
+func (r *Run) feeds(id plan.FragmentID, f *plan.Fragment) bool {
+	return slices.ContainsFunc(f.Inputs, func(in plan.FragmentID) bool {
+		return in == id || r.feeds(id, r.Stages[in].Fragment)
+	})
 }
 
 // Discards returns, each once, the attempts that others took the place of and
@@ -314,8 +379,8 @@ func (r *Run) limits(s *Stage, n *Task, f *Failure) *Failure {
 // have other rows in its partitions (rule 3): whoever may have taken any of it
 // runs again too. A single reader takes all of one attempt or fails, which is
 // enough while the input is the same; if that has changed, what the reader has
-// of other tasks does not fit any more. A filter made of the output may be in
-// use anywhere.
+// of other tasks does not fit any more. A filter that the attempt built a part of
+// may be complete by now.
 func (r *Run) invalidate(s *Stage, t *Task, f *Failure, changed bool) {
 	if len(t.Status.Filters) > 0 {
 		r.fail(&Failure{Cause: f.Cause, Retryable: true, Err: f.Err})

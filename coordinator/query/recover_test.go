@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
 )
@@ -258,6 +259,61 @@ func TestFiltersOfIndeterminate(t *testing.T) {
 	r.Lose(Place{Node: "b"}, gone(), true)
 	if r.Failure == nil || !r.Failure.Retryable {
 		t.Errorf("failure %v", r.Failure)
+	}
+}
+
+// TestCompleteFilters: where rows may come out otherwise, no filter stays that
+// was made of those that are lost, be it by a task that was not committed.
+func TestCompleteFilters(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		indeterminate  bool
+		complete, told bool
+		lose           string
+		fails          bool
+	}{
+		{"the same rows come again", false, true, true, "s", false},
+		{"no filter is complete", true, false, true, "s", false},
+		{"a running task built it of them", true, true, true, "s", true},
+		{"that task is lost with them", true, true, true, "sj", true},
+		{"nothing was made of them", true, true, false, "p", false},
+		{"what built it is lost", true, true, true, "j", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			probe := &plan.Scan{}
+			probe.ID = 7
+			build := &plan.RemoteSource{Fragments: []plan.FragmentID{2}, Kind: plan.Replicate}
+			p := &plan.Plan{Fragments: []*plan.Fragment{
+				{ID: 0, Root: &plan.RemoteSource{Fragments: []plan.FragmentID{1}}, Spread: plan.OneTask, Inputs: []plan.FragmentID{1}},
+				{ID: 1, Root: &plan.Join{Left: probe, Right: build, Dynamic: []plan.DynamicSource{{Filter: 1}}}, Spread: plan.BySplits,
+					Inputs: []plan.FragmentID{2}, Indeterminate: c.indeterminate},
+				{ID: 2, Root: &plan.Limit{Input: &plan.Values{}}, Spread: plan.OneTask, Indeterminate: c.indeterminate},
+			}}
+			r := NewRun("q", p, 0, 2)
+			r.Recovery = Recovery{Tasks: true, Attempts: 4, Keep: 1 << 30}
+			r.AddTask(r.Stages[0], "root", nil)
+			j := r.AddTask(r.Stages[1], "j", splits(1))
+			r.AddTask(r.Stages[1], "p", splits(2))
+			src := r.AddTask(r.Stages[2], "s", nil)
+			if c.lose == "sj" {
+				src.Node, src.Place, c.lose = "j", Place{Node: "j"}, "j"
+			}
+			r.Stages[0].Complete, r.Stages[2].Complete = true, true
+			end(r, src)
+			st := Status{Task: j.ID, Version: 1, State: Running}
+			if c.told {
+				j.Told[src.ID] = true
+				st.Filters = []FilterPart{{ID: 1, Filter: &connectors.DynamicFilter{}}}
+			}
+			r.Report(st)
+			if c.complete && c.told {
+				r.Stages[1].Filters[1] = st.Filters[0].Filter
+			}
+			r.Lose(Place{Node: c.lose}, gone(), true)
+			if (r.Failure != nil) != c.fails || c.fails && !r.Failure.Retryable {
+				t.Errorf("failure %v, again %v", r.Failure, again(r))
+			}
+		})
 	}
 }
 

@@ -28,7 +28,7 @@ func (b *adopter) relist() string {
 		if t := s.eaten(); t != nil && !known {
 			return fmt.Sprintf("nobody knows which splits task %s has read, and others are still to be read", t.ID)
 		}
-		if t := b.run.swallowed(s); t != nil && (!s.Complete || b.blank[s.Fragment.ID]) {
+		if t := b.swallowed(s); t != nil && (!s.Complete || b.blank[s.Fragment.ID]) {
 			return fmt.Sprintf("task %s is made of splits that nobody knows", t.ID)
 		}
 	}
@@ -92,14 +92,16 @@ func (s *Stage) eaten() *Task {
 }
 
 // swallowed returns a task that is made of all that a stage gave; nil: none is.
-func (r *Run) swallowed(s *Stage) *Task {
+// One that is made again counts if somebody was told that it was committed: its
+// reader may have the rows of the attempt that is lost, or still take them.
+func (b *adopter) swallowed(s *Stage) *Task {
 	for _, c := range s.Consumers {
-		for _, t := range r.Stages[c].Tasks {
-			if t.Committed {
+		for _, t := range b.run.Stages[c].Tasks {
+			if t.Committed || b.committed[PartOf(t.ID)] {
 				return t
 			}
 		}
-		if t := r.swallowed(r.Stages[c]); t != nil {
+		if t := b.swallowed(b.run.Stages[c]); t != nil {
 			return t
 		}
 	}
