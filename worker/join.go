@@ -21,6 +21,10 @@ const (
 	// lookAgain is how often names are looked up, hurry how often while no
 	// address is known.
 	lookAgain, hurry = 3 * time.Second, 200 * time.Millisecond
+	// lookSoon is how often they are looked up when a coordinator was lost or an
+	// address is new, for as long as search: the lost one may come back under
+	// another address, and be the one that leads.
+	lookSoon, search = 500 * time.Millisecond, 30 * time.Second
 	// minBackoff and maxBackoff bound the pause before joining again.
 	minBackoff, maxBackoff = 100 * time.Millisecond, time.Second
 	// aliasPause is how long an address is left alone that led to a coordinator
@@ -35,23 +39,30 @@ var errAlias = errors.New("this coordinator is joined already under another addr
 func (w *Worker) joinAll(ctx context.Context, wg *sync.WaitGroup) {
 	known, active := map[string][]string{}, map[string]bool{} // name → addresses; addresses that are tended
 	left := make(chan string)
+	until := time.Time{} // when searching ends
 	for ctx.Err() == nil {
 		addresses := w.lookup(ctx, known)
 		w.want(addresses)
 		for _, a := range addresses {
 			if !active[a] {
 				active[a] = true
+				until = time.Now().Add(search)
 				wg.Go(func() { w.keepJoined(ctx, a, left) })
 			}
 		}
 		again := time.NewTimer(lookAgain)
-		if len(addresses) == 0 {
+		switch {
+		case len(addresses) == 0:
 			again.Reset(hurry)
+		case time.Now().Before(until):
+			again.Reset(lookSoon)
 		}
 		select {
 		case <-again.C:
 		case a := <-left:
 			delete(active, a)
+		case <-w.lost:
+			until = time.Now().Add(search)
 		case <-ctx.Done():
 		}
 		again.Stop()
@@ -113,6 +124,12 @@ func (w *Worker) keepJoined(ctx context.Context, address string, left chan<- str
 	pause, quiet := minBackoff, false
 	for {
 		joined, err := w.join(ctx, address)
+		if joined {
+			select {
+			case w.lost <- struct{}{}:
+			default: // it is known
+			}
+		}
 		switch {
 		case ctx.Err() != nil:
 			return

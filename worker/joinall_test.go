@@ -178,6 +178,38 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestMoved: a coordinator that comes back at another address is joined there
+// within a second of its name saying so, though names are looked up less often
+// while all is well.
+func TestMoved(t *testing.T) {
+	n := startNode(t, &numbers{}, nil)
+	a := startCoordinator(t, n.auth, "127.0.0.1:0")
+	a.id = "a"
+	_, port, _ := net.SplitHostPort(a.address)
+	dns := &names{ips: map[string][]string{"coordinators": {"127.0.0.1"}}}
+	var looked atomic.Int64
+	w := workerOf(t, n, func(d *Deps) {
+		d.Lookup = func(ctx context.Context, host string) ([]string, error) { looked.Add(1); return dns.lookup(ctx, host) }
+	}, net.JoinHostPort("coordinators", port))
+	<-a.hellos
+	eventually(t, "joined", w.Joined)
+	a.server.Stop()
+	eventually(t, "lost", func() bool { return !w.Joined() })
+	b := startCoordinator(t, n.auth, net.JoinHostPort("127.0.0.3", port))
+	b.id = "a"
+	before := looked.Load()
+	time.Sleep(3 * lookSoon)
+	if n := looked.Load() - before; n < 2 {
+		t.Errorf("the name was looked up %d times", n)
+	}
+	begin := time.Now()
+	dns.set("coordinators", "127.0.0.3")
+	<-b.hellos
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("joined after %s", took)
+	}
+}
+
 // TestDrainOrder: the order is obeyed once, from whomever it comes.
 func TestDrainOrder(t *testing.T) {
 	n := startNode(t, &numbers{}, nil)

@@ -56,7 +56,8 @@ type Worker struct {
 	manager *Manager
 	drain   chan struct{} // closed by Drain
 	once    sync.Once
-	stop    sync.Once // guards Deps.Stop
+	stop    sync.Once     // guards Deps.Stop
+	lost    chan struct{} // has one when the stream to a coordinator has ended
 
 	mu     sync.Mutex
 	lease  time.Duration
@@ -76,7 +77,7 @@ func New(d Deps) (*Worker, error) {
 		return nil, errors.New("worker without the address of a coordinator to join")
 	}
 	d.Hello.Protocol, d.Hello.Oldest = Protocol, OldestProtocol
-	return &Worker{d: d, manager: d.Manager, drain: make(chan struct{}), lease: defaultLease, last: d.Clock.Now(),
+	return &Worker{d: d, manager: d.Manager, drain: make(chan struct{}), lost: make(chan struct{}, 1), lease: defaultLease, last: d.Clock.Now(),
 		joined: map[string]string{}, wanted: map[string]bool{}}, nil
 }
 

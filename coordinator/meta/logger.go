@@ -96,7 +96,9 @@ func (l logger) IsInfo() bool  { return l.enabled(slog.LevelDebug) }
 func (l logger) IsWarn() bool  { return l.enabled(slog.LevelWarn) }
 func (l logger) IsError() bool { return l.enabled(slog.LevelError) }
 
-func (l logger) With(args ...any) hclog.Logger  { return logger{l.Logger, l.log.With(args...), l.alone, l.told} }
+func (l logger) With(args ...any) hclog.Logger {
+	return logger{l.Logger, l.log.With(args...), l.alone, l.told}
+}
 func (l logger) Named(string) hclog.Logger      { return l }
 func (l logger) ResetNamed(string) hclog.Logger { return l }
 func (l logger) GetLevel() hclog.Level          { return hclog.Info }
