@@ -226,10 +226,15 @@ func TestFrontLife(t *testing.T) {
 			t.Errorf("starting: %s: %d %s", path, code, text)
 		}
 	}
-	if code, text := f.get(t, "POST", "/v1/statement", "SELECT 1"); code != 503 {
-		t.Errorf("starting: %d %s", code, text)
-	}
+	early, db := make(chan error), f.open(t)
+	go func() {
+		one := 0
+		early <- db.QueryRowContext(t.Context(), "SELECT 1").Scan(&one)
+	}()
 	f.serve(t)
+	if err := <-early; err != nil {
+		t.Errorf("a statement that came during the start: %v", err)
+	}
 	rows, err := f.open(t).QueryContext(t.Context(), "SELECT orderkey, comment FROM tpch.tiny.lineitem")
 	if err != nil {
 		t.Fatal(err)

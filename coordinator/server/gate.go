@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -13,24 +15,37 @@ import (
 // Gate is the handler of a node from its first moment: until Open it says that
 // the node lives but is not ready, and refuses everything else for a while.
 // So a load balancer sees a node that is starting, rather than connections
-// that hang.
+// that hang. Statements wait for a moment before they are refused: they come
+// through balancers that ask nobody, when a coordinator starts again at once.
 type Gate struct {
 	starting *Server // without routes to an engine
 	open     atomic.Pointer[http.Handler]
+	opened   chan struct{} // closed by the first Open
+	once     sync.Once
+	hold     time.Duration // for statements
 }
+
+// startHold is how long statements wait for a node that starts.
+const startHold = 5 * time.Second
 
 // NewGate returns a gate that is shut. Of cfg it uses what describes the node.
 func NewGate(cfg Config) *Gate {
-	g := &Gate{starting: &Server{cfg: cfg, started: cfg.Clock.Now()}}
+	g := &Gate{starting: &Server{cfg: cfg, started: cfg.Clock.Now()}, opened: make(chan struct{}), hold: startHold}
 	g.starting.cfg.Ready = func() error { return errStarting }
 	return g
 }
 
 // Open lets a handler answer from now on.
-func (g *Gate) Open(h http.Handler) { g.open.Store(&h) }
+func (g *Gate) Open(h http.Handler) {
+	g.open.Store(&h)
+	g.once.Do(func() { close(g.opened) })
+}
 
 // ServeHTTP answers one request.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.open.Load() == nil && strings.HasPrefix(r.URL.Path, "/v1/statement") {
+		g.wait(r.Context())
+	}
 	if h := g.open.Load(); h != nil {
 		(*h).ServeHTTP(w, r)
 		return
@@ -49,6 +64,17 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.writeJSON(w, g.starting.stateNow())
 	default:
 		g.refuse(w)
+	}
+}
+
+// wait waits until the gate is open, but not for long.
+func (g *Gate) wait(ctx context.Context) {
+	patience := time.NewTimer(g.hold)
+	defer patience.Stop()
+	select {
+	case <-g.opened:
+	case <-ctx.Done():
+	case <-patience.C:
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // given a server.
 func TestGate(t *testing.T) {
 	g := NewGate(Config{Clock: clock.System{}, Version: "1.2", NodeID: "c", Environment: "test"})
+	g.hold = time.Millisecond
 	door := httptest.NewServer(g)
 	defer door.Close()
 	ask := func(method, path string) (int, string) {
@@ -68,6 +69,45 @@ func TestGate(t *testing.T) {
 	}
 	if code, text := ask("POST", "/v1/statement"); code != 200 {
 		t.Errorf("open: %d %s", code, text)
+	}
+}
+
+// TestGateHolds: statements that come while the node starts are answered when it
+// has, unless their clients leave.
+func TestGateHolds(t *testing.T) {
+	for _, path := range []string{"/v1/statement", "/v1/statement/executing/q/x/1"} {
+		t.Run(path, func(t *testing.T) {
+			g := NewGate(Config{Clock: clock.System{}})
+			g.hold = time.Minute
+			gone, leave := context.WithCancel(t.Context())
+			leave()
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, httptest.NewRequestWithContext(gone, http.MethodPost, path, nil))
+			if w.Code != http.StatusServiceUnavailable {
+				t.Errorf("one that left: %d", w.Code)
+			}
+			answered := make(chan int)
+			for range 3 {
+				go func() {
+					w := httptest.NewRecorder()
+					g.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil))
+					answered <- w.Code
+				}()
+			}
+			select {
+			case code := <-answered:
+				t.Errorf("answered with %d before the gate opens", code)
+			case <-time.After(10 * time.Millisecond):
+			}
+			for range 2 { // the second time changes who answers, and nothing else
+				g.Open(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+			}
+			for range 3 {
+				if code := <-answered; code != http.StatusTeapot {
+					t.Errorf("got %d", code)
+				}
+			}
+		})
 	}
 }
 
