@@ -262,3 +262,20 @@ func TestChosen(t *testing.T) {
 		t.Errorf("the rest has %d rows of %d: %v", rows, 300_000-a.DroppedRows, err)
 	}
 }
+
+// TestReadInTwoPlaces: an output that two nodes of a task's plan read is needed
+// until both have it; else it could go, or not be made again, while one waits.
+func TestReadInTwoPlaces(t *testing.T) {
+	twice := &plan.RemoteSource{Fragments: []plan.FragmentID{1}}
+	f := &plan.Fragment{Root: &plan.Union{In: []plan.Node{twice, &plan.RemoteSource{Fragments: []plan.FragmentID{1, 2}}}}}
+	a := &attempt{readers: readersOf(f), reads: map[plan.TaskID]int{}, q: newQuery("q", time.Now())}
+	for i, c := range []struct {
+		stage plan.FragmentID
+		want  int // outputs known to be here
+	}{{1, 0}, {2, 1}, {1, 2}} {
+		a.read(plan.TaskID{Stage: plan.StageID{Query: "q", Fragment: c.stage}})
+		if read, _ := a.inputsSince(0, 0); len(read) != c.want {
+			t.Errorf("after %d reads: %v", i+1, read)
+		}
+	}
+}

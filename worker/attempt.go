@@ -45,6 +45,8 @@ type attempt struct {
 	// Upstream outputs that are here as a whole. Their lock is a leaf: inputs
 	// tell of them under locks that update takes after mu.
 	readMu   sync.Mutex
+	readers  map[plan.FragmentID]int // how often the task reads a stage
+	reads    map[plan.TaskID]int     // how often it has read an output as a whole
 	consumed []*pb.TaskId
 	lost     []*pb.TaskId
 	stream   bool
@@ -78,6 +80,7 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	a.splits = newSplitQueue(m.drivers(req), a.news)
 	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
+	a.readers, a.reads = readersOf(f), map[plan.TaskID]int{}
 	a.stream, a.catalogs, a.epoch = req.StreamOutput, req.Catalogs, req.Epoch
 	a.req = &pb.StartTaskRequest{Partition: req.Partition, Partitions: req.Partitions, OutputPartitions: req.OutputPartitions}
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
@@ -231,11 +234,34 @@ func (a *attempt) news() {
 	a.q.changed()
 }
 
-// read notes that an upstream output is here as a whole.
+// readersOf counts the nodes that read each of a fragment's inputs: what several
+// places of a plan share is read by each of them.
+func readersOf(f *plan.Fragment) map[plan.FragmentID]int {
+	n := map[plan.FragmentID]int{}
+	plan.Walk(f.Root, func(x plan.Node) bool {
+		if src, ok := x.(*plan.RemoteSource); ok {
+			for _, id := range src.Fragments {
+				n[id]++
+			}
+		}
+		return true
+	})
+	return n
+}
+
+// read notes that an upstream output has been read by one of its readers: when
+// the last one has it is not needed here any more.
 func (a *attempt) read(id plan.TaskID) {
 	a.readMu.Lock()
-	a.consumed = append(a.consumed, exchange.TaskToProto(id))
+	a.reads[id]++
+	whole := a.reads[id] >= a.readers[id.Stage.Fragment]
+	if whole {
+		a.consumed = append(a.consumed, exchange.TaskToProto(id))
+	}
 	a.readMu.Unlock()
+	if !whole {
+		return
+	}
 	if a.stream { // it can go at once; others' readers are told in their time
 		a.news()
 	}

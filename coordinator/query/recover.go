@@ -388,7 +388,7 @@ func (r *Run) invalidate(s *Stage, t *Task, f *Failure, changed bool) {
 	}
 	readers := 0
 	for _, c := range s.Consumers {
-		readers += len(r.Stages[c].Tasks)
+		readers += len(r.Stages[c].Tasks) * r.Stages[c].reads(s.Fragment.ID)
 		if !r.Stages[c].Complete {
 			readers++
 		}
@@ -403,6 +403,18 @@ func (r *Run) invalidate(s *Stage, t *Task, f *Failure, changed bool) {
 			}
 		}
 	}
+}
+
+// reads is how many nodes of a stage read another one: each takes all of one
+// attempt, but not necessarily of the same.
+func (s *Stage) reads(id plan.FragmentID) (n int) {
+	plan.Walk(s.Fragment.Root, func(x plan.Node) bool {
+		if src, ok := x.(*plan.RemoteSource); ok && slices.Contains(src.Fragments, id) {
+			n++
+		}
+		return true
+	})
+	return n
 }
 
 // mayHave reports whether a task, or an attempt of it that was accepted before,

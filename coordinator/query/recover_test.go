@@ -317,6 +317,34 @@ func TestCompleteFilters(t *testing.T) {
 	}
 }
 
+// TestReadTwice: a task that reads an output in two places of its plan may have
+// it of two attempts, which must have the same rows.
+func TestReadTwice(t *testing.T) {
+	for _, c := range []struct {
+		places int
+		want   string
+	}{{1, "[1.0.1]"}, {2, "[0.0.1 1.0.1]"}} {
+		root := &plan.Union{}
+		for range c.places {
+			root.In = append(root.In, &plan.RemoteSource{Fragments: []plan.FragmentID{1}})
+		}
+		r := NewRun("q", &plan.Plan{Fragments: []*plan.Fragment{
+			{ID: 0, Root: root, Spread: plan.OneTask, Inputs: []plan.FragmentID{1}, Indeterminate: true},
+			{ID: 1, Root: &plan.Limit{Input: &plan.Values{}}, Spread: plan.OneTask, Indeterminate: true},
+		}}, 0, 1)
+		r.Recovery = Recovery{Tasks: true, Attempts: 4, Keep: 1 << 30}
+		reader, src := r.AddTask(r.Stages[0], "a", nil), r.AddTask(r.Stages[1], "b", nil)
+		r.Stages[0].Complete, r.Stages[1].Complete = true, true
+		r.Report(Status{Task: reader.ID, Version: 1, State: Running})
+		end(r, src)
+		reader.Told[src.ID] = true
+		r.Lose(Place{Node: "b"}, gone(), true)
+		if got := fmt.Sprint(again(r)); got != c.want || r.Failure != nil {
+			t.Errorf("%d places: again %s, want %s, failure %v", c.places, got, c.want, r.Failure)
+		}
+	}
+}
+
 // TestKeep: outputs stay for recovery as far as there is room, those nearest
 // to the root longest.
 func TestKeep(t *testing.T) {
