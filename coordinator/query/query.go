@@ -14,8 +14,10 @@ type Split struct {
 	ID   int64
 	Scan plan.NodeID
 	connectors.Split
-	// Avoid is the node that gave the split back: another one takes it.
+	// Avoid is the node that gave the split back: another one takes it. Moves is
+	// how often it was given back.
 	Avoid string
+	Moves int
 }
 
 // Place is a process that runs tasks: a node, in one of its lives. A node that
@@ -49,6 +51,9 @@ type Run struct {
 	Given, Held bool
 	// Again counts the attempts that were made because others were lost.
 	Again int
+	// Cut is told that a reader of an output cannot reach the node that has it, and
+	// returns which of the two is set aside, if either is. nil: neither.
+	Cut func(reader, source Place) (aside Place)
 	// Fault is a planted bug; 0 but in tests.
 	Fault Fault
 	// Skipped is what is not there of the root's output, of an adopted run.
@@ -82,6 +87,8 @@ type Stage struct {
 	Superseded []*Task
 	// Depth is how far the stage is from the root.
 	Depth int
+	// Last is when a task was committed last, by Run.Now.
+	Last time.Duration
 }
 
 // Scan is the listing of one scan node's splits.
@@ -143,8 +150,10 @@ type Task struct {
 	Asked   bool
 	AskedAt time.Duration
 	ended   *Status
-	// Started is how many splits it is known to have started.
+	// Started is how many splits it is known to have started, Began when the
+	// first of them was heard of, by Run.Now.
 	Started int
+	Began   time.Duration
 	// Update is the number of the last update sent.
 	Update    int64
 	Status    Status
@@ -234,23 +243,25 @@ func (r *Run) Report(st Status) bool {
 	}
 	// A worker reports each filter once; it stays known.
 	st.Filters = addFilters(t.Status.Filters, st.Filters)
+	r.Stages[t.ID.Stage.Fragment].ShareFilters(st.Filters)
 	if st.State == Finished && t.Asked {
 		t.ended = &st // Return judges it
 		return false
 	}
 	t.Status = st
-	t.Started = max(t.Started, st.RunningSplits+st.DoneSplits)
+	r.start(t, st.RunningSplits+st.DoneSplits)
 	r.consumed(t, st.Consumed)
 	switch st.State {
 	case Finished:
 		if err := t.commit(st.End, r.outputs(t)); err != nil {
 			r.fail(&Failure{Cause: CauseInternal, Err: internalError(err)})
 		}
+		r.Stages[t.ID.Stage.Fragment].Last = r.Now
 	case Failed, Canceled, Aborted:
 		r.broken(t, st.Failure)
 	}
 	for _, id := range st.Lost {
-		r.LoseOutput(id)
+		r.unreached(t, id)
 	}
 	return true
 }
@@ -272,7 +283,8 @@ func (r *Run) Return(t *Task, ids []int64, started int) {
 	if r.Task(t.ID) != t && r.Fault != FaultLateReturn {
 		return // another attempt has all its splits
 	}
-	t.Asked, t.Started = false, max(t.Started, started)
+	t.Asked = false
+	r.start(t, started)
 	s := r.Stages[t.ID.Stage.Fragment]
 	for _, id := range ids {
 		i := slices.IndexFunc(t.Splits, func(sp Split) bool { return sp.ID == id })
@@ -281,7 +293,7 @@ func (r *Run) Return(t *Task, ids []int64, started int) {
 			return
 		}
 		sp := t.Splits[i]
-		sp.Avoid = t.Node
+		sp.Avoid, sp.Moves = t.Node, sp.Moves+1
 		if r.Fault != FaultTakenBack {
 			t.Splits = slices.Delete(slices.Clone(t.Splits), i, i+1)
 		}
@@ -295,6 +307,14 @@ func (r *Run) Return(t *Task, ids []int64, started int) {
 		t.ended = nil
 		r.Report(*st)
 	}
+}
+
+// start notes how many splits a task has started.
+func (r *Run) start(t *Task, n int) {
+	if t.Started == 0 && n > 0 {
+		t.Began = r.Now
+	}
+	t.Started = max(t.Started, n)
 }
 
 // Unstarted is the most splits that the task can have that it has not started
@@ -321,6 +341,16 @@ func addFilters(known, more []FilterPart) []FilterPart {
 		}
 	}
 	return known
+}
+
+// ShareFilters lets go of what parts are in complete filters: a stage of many
+// tasks would keep as many copies, each of which may take megabytes.
+func (s *Stage) ShareFilters(parts []FilterPart) {
+	for i, p := range parts {
+		if f := s.Filters[p.ID]; f != nil {
+			parts[i].Filter = f
+		}
+	}
 }
 
 // fail keeps the first failure: later ones are usually its consequence.

@@ -26,6 +26,9 @@ func CollectFilters(r *query.Run) {
 			}
 			if f := collect(s, id, copied); f != nil {
 				s.Filters[id] = f
+				for _, t := range s.Tasks {
+					s.ShareFilters(t.Status.Filters)
+				}
 			}
 		}
 	}
@@ -71,7 +74,7 @@ func tellFilters(r *query.Run, s *query.Stage, t *query.Task, u *Update) {
 		builder := builderOf(r, use.id)
 		switch {
 		case builder != nil && builder.Filters[use.id] != nil:
-			if builder != s || u.Number == 1 { // a running task makes its own
+			if builder != s || u.Number == 1 && !builtBy(s.Fragment)[use.id] { // it makes its own, or has begun to
 				u.Filters = append(u.Filters, query.FilterPart{ID: use.id, Filter: builder.Filters[use.id]})
 			}
 		case builder == nil || gone(builder, use.id) || builder != s && late(r, builder, s, use):
