@@ -12,10 +12,8 @@
 # output, "N passed, N failed" at the end; the exit code is 0 only if all passed
 # and no client ended early. A client that takes longer than
 # TUTTI_CLIENT_SECONDS (default 600) is ended with all that it started.
-source "$(dirname "$0")/../ref/lib.sh"
-HERE=$(cd "$(dirname "$0")" && pwd)
+source "$(dirname "$0")/lib.sh"
 TPCH=$HERE/../tpch
-WORK=$CACHE/clients
 
 URL=${1:?usage: against.sh URL [--read-only] [--tpch CATALOG] [CLIENT...]}
 shift
@@ -24,57 +22,18 @@ if [ "${1:-}" = --read-only ]; then WRITES=0; shift; fi
 if [ "${1:-}" = --tpch ]; then DATA=${2:?the catalog of --tpch}; shift 2; fi
 [ $# -gt 0 ] || set -- jdbc-476 jdbc-484 cli python go node
 
-jdbc() { # VERSION
-    need javac openjdk-17-jdk-headless
-    maven_get "io.trino:trino-jdbc:$1" "trino-jdbc-$1.jar"
-    mkdir -p "$WORK/java"
-    javac -d "$WORK/java" "$HERE"/java/*.java
-    java -Xmx512M -cp "$WORK/java:$CACHE/jars/trino-jdbc-$1.jar" JdbcChecks "jdbc-$1" "$URL" "$TPCH" "$WRITES" "$DATA"
-}
-
-cli() {
-    need java openjdk-17-jre-headless
-    maven_get io.trino:trino-cli:476:jar:executable trino-cli-476.jar
-    "$HERE/cli.sh" "$CACHE/jars/trino-cli-476.jar" "$URL" "$TPCH" "$DATA"
-}
-
-python() {
-    local packages="trino==0.340.0 sqlalchemy==2.1.9" venv=$WORK/python
-    if [ ! -f "$venv/.packages" ] || [ "$(cat "$venv/.packages")" != "$packages" ]; then
-        need python3 python3 python3-venv
-        python3 -m venv "$venv"
-        # shellcheck disable=SC2086
-        "$venv/bin/pip" install -q --cache-dir "$CACHE/pip" $packages >&2
-        echo "$packages" >"$venv/.packages"
-    fi
-    "$venv/bin/python" "$HERE/python/checks.py" "$URL" "$TPCH" "$WRITES" "$DATA"
-}
-
-go_client() {
-    command -v go >/dev/null || die "go is missing"
-    (cd "$HERE/go" && go build -o "$WORK/go-checks" .)
-    "$WORK/go-checks" "$URL" "$TPCH" "$WRITES" "$DATA"
-}
-
-node_client() {
-    need node nodejs npm
-    need npm npm
-    mkdir -p "$WORK/node"
-    cp "$HERE"/node/package.json "$HERE"/node/package-lock.json "$HERE"/node/checks.mjs "$WORK/node/"
-    (cd "$WORK/node" && npm ci --silent --ignore-scripts --no-audit --no-fund --cache "$CACHE/npm" >&2)
-    node "$WORK/node/checks.mjs" "$URL" "$TPCH" "$WRITES" "$DATA"
-}
-
 run_one() { # CLIENT
+    local against=("$URL" "$TPCH" "$WRITES" "$DATA")
     case $1 in
-    jdbc-*) jdbc "${1#jdbc-}" ;;
-    go | node) "${1}_client" ;;
-    cli | python) "$1" ;;
+    jdbc-*) setup_jdbc "${1#jdbc-}"; run_jdbc "${1#jdbc-}" JdbcChecks "$1" "${against[@]}" ;;
+    cli) setup_cli; "$HERE/cli.sh" "$CACHE/jars/trino-cli-476.jar" "$URL" "$TPCH" "$DATA" ;;
+    python) setup_python; run_python "$HERE/python/checks.py" "${against[@]}" ;;
+    go) setup_go; run_go "${against[@]}" ;;
+    node) setup_node; run_node checks.mjs "${against[@]}" ;;
     *) die "unknown client $1" ;;
     esac
 }
 
-mkdir -p "$WORK"
 if [ "${TUTTI_ONE_CLIENT:-}" ]; then # called by itself, below
     run_one "$TUTTI_ONE_CLIENT"
     exit

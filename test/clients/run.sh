@@ -12,8 +12,7 @@
 #
 # TUTTI_CLIENT_PORT     the first of six free ports   (default 19100)
 # TUTTI_CLIENT_SECONDS  limit for one client          (default 600)
-source "$(dirname "$0")/../ref/lib.sh"
-HERE=$(cd "$(dirname "$0")" && pwd)
+source "$(dirname "$0")/lib.sh"
 ROOT=$(cd "$HERE/../.." && pwd)
 PORT=${TUTTI_CLIENT_PORT:-19100}
 export TUTTI_CLIENT_SECONDS=${TUTTI_CLIENT_SECONDS:-600}
@@ -111,16 +110,6 @@ title() {
     esac
 }
 
-# record FILE: puts the table between the file's markers.
-record() {
-    local file=$ROOT/docs/clients.md
-    awk -v table="$(cat "$1")" '
-        /<!-- table -->/ {print; print table; inside = 1; next}
-        /<!-- end -->/ {inside = 0}
-        !inside {print}' "$file" >"$RUN/doc"
-    cat "$RUN/doc" >"$file"
-}
-
 need curl curl
 make -s -C "$ROOT" build
 mkdir -p "$RUN/catalogs" "$RUN/lake"
@@ -134,5 +123,5 @@ for client in "$@"; do
     against "$client" cluster "http://127.0.0.1:$((PORT + 1))" --read-only --tpch lake
 done
 table "$@" | tee "$RUN/table"
-[ $RECORD = 0 ] || record "$RUN/table"
+[ $RECORD = 0 ] || record "$ROOT/docs/clients.md" "$RUN/table" table
 awk '{passed += $3; failed += $4; s += $5} END {printf "%d passed, %d failed in %d s\n", passed, failed, s; exit failed != 0}' "$RUN/results"

@@ -2,7 +2,8 @@
 //
 // Arguments: server URL, folder of TPC-H queries, 1 if tables may be made in
 // the catalog memory, the catalog whose schema tiny has TPC-H under the
-// standard's names.
+// standard's names. With "failover" before a server URL and a folder of queries
+// it is a load for failover.sh instead.
 package main
 
 import (
@@ -96,6 +97,12 @@ func rows(db *sql.DB, query string, args ...any) ([]string, error) {
 }
 
 func main() {
+	if len(os.Args) == 4 && os.Args[1] == "failover" {
+		if err := failover(os.Args[2], os.Args[3]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	server, tpch, writes, data := os.Args[1], os.Args[2], os.Args[3] == "1", os.Args[4]
 	db := open(server, "tpch", "tiny")
 	checkSelect(db)
