@@ -128,6 +128,34 @@ func TestFilterComesOrNot(t *testing.T) {
 	}
 }
 
+// TestWholeFilter: where each task has the whole build side, its filter is kept
+// once, and no other task of the stage is sent what it makes by itself.
+func TestWholeFilter(t *testing.T) {
+	r := buildRun(64)
+	nodes := workers(2, 1)
+	Decide(r, nodes)
+	tasks := r.Stages[1].Tasks
+	for i, task := range tasks {
+		part := &connectors.DynamicFilter{Min: int64(1), Max: int64(9), Bloom: make([]uint64, 4)}
+		r.Report(query.Status{Task: task.ID, Version: 1, State: query.Running, DoneSplits: len(task.Splits), Filters: []query.FilterPart{{ID: 1, Filter: part}}})
+		CollectFilters(r)
+		if got := task.Status.Filters[0].Filter; got != r.Stages[1].Filters[1] {
+			t.Errorf("task %d has a filter of its own", i)
+		}
+	}
+	for range 20 {
+		for _, task := range r.Stages[1].Tasks {
+			r.Report(query.Status{Task: task.ID, Version: task.Status.Version + 1, State: query.Running, DoneSplits: len(task.Splits)})
+		}
+		if have, not := heard(Decide(r, nodes), 1); len(have)+len(not) > 0 {
+			t.Fatalf("told of %v, not to wait for %v", have, not)
+		}
+	}
+	if len(r.Stages[1].Tasks) <= len(tasks) {
+		t.Error("no new tasks")
+	}
+}
+
 // TestUnion: what any part passes passes, and what is not known of one part is
 // not known.
 func TestUnion(t *testing.T) {
