@@ -11,6 +11,7 @@ type cutter struct {
 	oneTask   bool // scans too run in one task
 	// shared are the sources of the classes of Shared nodes that are cut already.
 	shared map[int]*plan.RemoteSource
+	doubts doubts
 }
 
 // fragment cuts the tree below root and returns the fragment's ID. IDs are
@@ -20,7 +21,7 @@ func (c *cutter) fragment(root plan.Node, output plan.Partitioning) plan.Fragmen
 	c.fragments = append(c.fragments, f)
 	f.Root = c.cut(root, f)
 	f.Spread = c.spreadOf(f.Root)
-	f.Indeterminate = output.Kind == plan.RoundRobin || c.indeterminate(f)
+	f.Indeterminate = c.doubtful(f, false) || output.Kind == plan.RoundRobin || c.indeterminate(f)
 	return f.ID
 }
 
@@ -63,6 +64,9 @@ func (c *cutter) remote(e *plan.Exchange, f *plan.Fragment) plan.Node {
 		id := c.fragment(in, plan.Partitioning{Kind: e.Kind, Keys: e.Keys})
 		src.Fragments = append(src.Fragments, id)
 		f.Inputs = append(f.Inputs, id)
+		for i, col := range c.fragments[id].Root.Outputs() {
+			c.doubts.add(c.doubts.columns[col.ID], src.Columns[i])
+		}
 	}
 	return src
 }
@@ -110,6 +114,8 @@ func (c *cutter) indeterminate(f *plan.Fragment) bool {
 			found = true
 		case *plan.Filter:
 			found = found || volatile(n.Predicate)
+		case *plan.Join:
+			found = found || n.Filter != nil && volatile(n.Filter)
 		case *plan.Project:
 			for _, a := range n.Cols {
 				found = found || volatile(a.Expr)

@@ -29,6 +29,7 @@ func Fragment(root plan.Node, opts Options) (*plan.Plan, error) {
 	b := &builder{opts: opts, nextColumn: maxColumn(root) + 1, shared: map[int]placed{}}
 	placed := b.place(root)
 	c := &cutter{oneTask: opts.OneTask, shared: map[int]*plan.RemoteSource{}}
+	c.doubts = doubts{columns: map[expr.ColumnID]bool{}, rows: map[plan.FragmentID]bool{}}
 	c.fragment(placed.node, plan.Partitioning{Kind: plan.Gather})
 	if len(c.shared) > 0 {
 		c.fragments = ordered(c.fragments)

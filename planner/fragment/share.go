@@ -36,6 +36,10 @@ func (c *cutter) again(n *plan.Shared, f *plan.Fragment) plan.Node {
 	if !done {
 		src := c.remote(n.Input.(*plan.Exchange), f).(*plan.RemoteSource)
 		c.shared[n.Class] = src
+		for _, id := range src.Fragments {
+			producer := c.fragments[id]
+			producer.Indeterminate = producer.Indeterminate || c.doubtful(producer, true)
+		}
 		return src
 	}
 	src := *first
