@@ -211,7 +211,7 @@ func (r *distributedRows) begin() error {
 		return err
 	}
 	x.loop = schedule.NewLoop(x.state, schedule.Deps{
-		Client: x.client, Members: r.d.Registry.Nodes, Changed: r.d.Registry.Changed, Wait: r.wait(),
+		Client: x.client, Members: r.d.Registry.Nodes, Changed: r.d.Registry.Changed, Cut: r.d.Registry.Cut, Wait: r.wait(),
 		Coordinator: schedule.Node{ID: schedule.CoordinatorNode, Address: r.d.Self}, Splits: r.splits, Root: x.name, Log: r.d.Log,
 		Adopted: adopted,
 	})

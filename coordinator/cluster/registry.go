@@ -90,6 +90,7 @@ type Registry struct {
 	members map[string]*member
 	joins   int
 	flaps   map[string][]time.Time // when workers were lost lately
+	cuts    map[pair]*cut          // who could not reach whom lately
 	changed chan struct{}          // closed and replaced at each change
 }
 
@@ -103,7 +104,7 @@ type member struct {
 
 // New returns a registry without workers.
 func New(cfg Config) *Registry {
-	return &Registry{cfg: cfg, members: map[string]*member{}, flaps: map[string][]time.Time{}, changed: make(chan struct{})}
+	return &Registry{cfg: cfg, members: map[string]*member{}, flaps: map[string][]time.Time{}, cuts: map[pair]*cut{}, changed: make(chan struct{})}
 }
 
 // Register adds the Cluster service to a gRPC server.
@@ -246,9 +247,10 @@ func (r *Registry) Members() []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make([]Member, 0, len(r.members))
+	cutOff := r.cutOff()
 	for _, m := range r.members {
 		one := m.Member
-		one.Aside = r.aside(m.Hello.NodeId)
+		one.Aside = cmp.Or(r.aside(m.Hello.NodeId), cutOff[m.Life])
 		_, wanted := r.drained(m.Hello.NodeId)
 		one.Draining = m.Load.GetDraining() || wanted
 		out = append(out, one)

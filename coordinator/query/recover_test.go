@@ -197,6 +197,61 @@ func TestLostInputs(t *testing.T) {
 	}
 }
 
+// TestUnreached: where two nodes do not reach each other either the output is
+// made again or its reader is, as that one's node or the other is set aside.
+func TestUnreached(t *testing.T) {
+	const none = "none"
+	for _, c := range []struct {
+		name  string
+		aside string // none: nobody is told
+		given bool   // the reader is the root, and rows have left
+		ended bool   // the reader says so with its end
+		again string
+	}{
+		{"nobody is told", none, false, false, "[2.1.1]"},
+		{"neither is", "", false, false, "[2.1.1]"},
+		{"the source's is", "b", false, false, "[2.1.1]"},
+		{"the reader's is", "a", false, false, "[1.0.1]"},
+		{"the source's is, and the reader has failed", "b", false, true, "[1.0.1 2.1.1]"},
+		{"the reader's is, and it has failed", "a", false, true, "[1.0.1]"},
+		{"the reader is a root that cannot run again", "a", true, false, "[1.1.1]"},
+	} {
+		r, root, mid, scan := lossy(false)
+		asked := ""
+		if c.aside != none {
+			r.Cut = func(reader, source Place) Place {
+				asked += reader.Node + source.Node
+				if c.aside == "" {
+					return Place{}
+				}
+				return Place{Node: c.aside}
+			}
+		}
+		reader, source := mid[0], scan[1]
+		end(r, source)
+		if c.given {
+			reader, source = root, mid[1]
+			for _, x := range []*Task{scan[0], mid[0], mid[1]} {
+				end(r, x)
+			}
+			r.Given = true
+			r.consumed(mid[1], []plan.TaskID{scan[0].ID, scan[1].ID})
+		}
+		st := Status{Task: reader.ID, Version: 5, State: Running, Lost: []plan.TaskID{source.ID}}
+		if c.ended {
+			st.State, st.Lost = Failed, nil
+			st.Failure = &Failure{Cause: CauseLostOutput, Lost: source.ID, Err: qerr.New(qerr.PageTransportError, "lost")}
+		}
+		r.Report(st)
+		if got := fmt.Sprint(again(r)); got != c.again || r.Failure != nil || (asked != "ab") != (c.aside == none) {
+			t.Errorf("%s: again %s, asked %q, failure %v", c.name, got, asked, r.Failure)
+		}
+		if n := r.Stages[1].Tasks[0]; n.Unplaced && n.Avoid != "a" {
+			t.Errorf("%s: the reader avoids %q", c.name, n.Avoid)
+		}
+	}
+}
+
 // TestLimits: what fails again and again ends the query, and says so.
 func TestLimits(t *testing.T) {
 	lose := func(r *Run, i int, blame bool) {

@@ -210,7 +210,7 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}}
 	n := 1 + rng.IntN(4)
 	c.run = query.NewRun("q", p, int32(rng.IntN(2)), n)
-	c.run.Fault = fault
+	c.run.Fault, c.run.Cut = fault, c.setAside
 	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)]}
 	for range n {
 		c.join(fmt.Sprint("w", len(c.procs)))

@@ -101,7 +101,7 @@ func (c *chaos) takeover() {
 	}
 	n := 1 + c.rng.IntN(4)
 	c.run = query.NewRun("q", old.Plan, failed.Number, n)
-	c.run.Fault, c.run.Recovery = old.Fault, old.Recovery
+	c.run.Fault, c.run.Recovery, c.run.Cut = old.Fault, old.Recovery, c.setAside
 	c.relist()
 }
 

@@ -216,6 +216,15 @@ func (c *chaos) lose(p *proc, k *try, in *input) {
 	}
 }
 
+// setAside is what a registry may say of a reader that does not reach a source.
+func (c *chaos) setAside(reader, source query.Place) query.Place {
+	at := [...]query.Place{{}, reader, source}[c.rng.IntN(3)]
+	if at == reader && reader.Node != CoordinatorNode {
+		c.note("a reader's node is set aside")
+	}
+	return at
+}
+
 func (c *chaos) fail(p *proc, k *try, lost plan.TaskID) {
 	k.failed = true
 	c.say(p, k, query.Failed, nil, &query.Failure{Cause: query.CauseLostOutput, Retryable: true, Lost: lost, Err: qerr.New(qerr.PageTransportError, "lost")})

@@ -73,6 +73,8 @@ type Deps struct {
 	// Members are the workers now, and Changed is closed when they change.
 	Members func() []Member
 	Changed func() <-chan struct{}
+	// Cut is query.Run's.
+	Cut func(reader, source query.Place) (aside query.Place)
 	// Coordinator is this process as a node.
 	Coordinator Node
 	// Wait is how long a run that has no worker waits for one.
@@ -122,7 +124,7 @@ type place struct {
 
 // NewLoop prepares a loop for a run.
 func NewLoop(r *query.Run, d Deps) *Loop {
-	r.Coordinator = d.Coordinator.Place()
+	r.Coordinator, r.Cut = d.Coordinator.Place(), d.Cut
 	return &Loop{
 		deps: d, run: r, events: make(chan func(*query.Run), 64), began: time.Now(),
 		senders: map[plan.TaskID]*sender{}, places: map[query.Place]*place{}, lives: map[string]int{}, until: map[string]time.Time{},

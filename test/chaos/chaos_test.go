@@ -109,8 +109,6 @@ func TestLong(t *testing.T) {
 	if only := os.Getenv("CHAOS_FAULTS"); only != "" {
 		names := strings.Split(only, ",")
 		faults = slices.DeleteFunc(faults, func(f Fault) bool { return !slices.Contains(names, f.Name) })
-	} else {
-		faults = slices.DeleteFunc(faults, func(f Fault) bool { return f.Named })
 	}
 	if len(faults) == 0 {
 		t.Fatal("no such faults")

@@ -29,8 +29,6 @@ type Fault struct {
 	Store bool
 	// Alone says that no other strikes with it: it chooses its targets itself.
 	Alone bool
-	// Named says that it strikes only where it is asked for by name.
-	Named bool
 	// Mounts says that it needs the right to mount.
 	Mounts bool
 }
@@ -218,7 +216,7 @@ func linkFaults() []Fault {
 	}
 	return []Fault{
 		{Name: "peers-cut", Targets: 2, Hold: seconds(1, 25), Strike: pair(rig.Rule{Hold: true}, 2), Short: true},
-		{Name: "peers-cut-long", Targets: 2, Hold: seconds(50, 55), Strike: pair(rig.Rule{Hold: true}, 2), Named: true},
+		{Name: "peers-cut-long", Targets: 2, Hold: seconds(50, 55), Strike: pair(rig.Rule{Hold: true}, 2)},
 		{Name: "peers-refuse", Targets: 2, Hold: seconds(1, 8), Strike: pair(rig.Rule{Refuse: true}, 2)},
 		{Name: "peers-half-open", Targets: 2, Hold: seconds(1, 25), Strike: pair(rig.Rule{Hold: true}, 1)},
 		{Name: "peers-slow", Targets: 2, Hold: seconds(2, 6), Strike: pair(rig.Rule{Delay: 10 * time.Millisecond, Rate: 2 << 20}, 2)},
