@@ -59,6 +59,15 @@ func (o *options) start(ctx context.Context, name string) (*stage, error) {
 	return s, err
 }
 
+// Stop ends everything. Workers are not drained: they would wait for clients
+// that have left without a word.
+func (s *stage) Stop() error {
+	for _, w := range s.Workers {
+		w.Kill()
+	}
+	return s.Coordinators.Stop()
+}
+
 // settled waits until one leads that knows all.
 func (s *stage) settled(ctx context.Context) (*cluster.Coordinator, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
