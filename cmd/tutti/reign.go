@@ -89,6 +89,7 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 	})
 	if err != nil {
 		g.coordinator.Abandon()
+		j.Close()
 		return nil, err
 	}
 	g.Server.Restore(entries)
@@ -125,8 +126,8 @@ func (s *seat) serve(ctx context.Context) error {
 	own.Handle("/", s.local)
 	own.Handle("GET /metrics", s.showMetrics(metrics))
 	s.router = reign.New(reign.Config{
-		NameHeader: server.StatementHeader, AgainHeader: server.AgainHeader,
-		Node: s.node, Local: own, IsLocal: reign.LocalPath, Log: s.p.log, HoldStatement: s.p.cfg.LeaderWait, Hold: 2 * s.p.cfg.LeaderWait,
+		NameHeader: server.StatementHeader,
+		Node:       s.node, Local: own, IsLocal: reign.LocalPath, Log: s.p.log, HoldStatement: s.p.cfg.LeaderWait, Hold: 2 * s.p.cfg.LeaderWait,
 	})
 	metrics.MustRegister(s.leaderMetrics()...)
 	defer s.router.Close()

@@ -38,7 +38,7 @@ func (p *proxies) of(id string) *proxy {
 	defer p.mu.Unlock()
 	x := p.byID[id]
 	if x == nil {
-		x = newProxy(p.router.ctx, p.router.cfg.Node, id)
+		x = newProxy(p.router.ctx, p.router.cfg, id)
 		p.byID[id] = x
 	}
 	return x
@@ -65,13 +65,13 @@ type proxy struct {
 	reverse   *httputil.ReverseProxy
 }
 
-func newProxy(ctx context.Context, node Node, id string) *proxy {
+func newProxy(ctx context.Context, cfg Config, id string) *proxy {
 	p := &proxy{id: id}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.transport = &http.Transport{
-		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return node.DialHTTP(ctx, id) },
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return cfg.Node.DialHTTP(ctx, id) },
 		MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: time.Minute, DisableCompression: true, // as the client wants it
-		MaxResponseHeaderBytes: 4 << 20, ReadBufferSize: copyBuffer, WriteBufferSize: copyBuffer,
+		ResponseHeaderTimeout: cfg.Answer, MaxResponseHeaderBytes: 4 << 20, ReadBufferSize: copyBuffer, WriteBufferSize: copyBuffer,
 	}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite: rewrite, Transport: p.transport, FlushInterval: -1, BufferPool: &buffers{},
@@ -90,6 +90,7 @@ func (p *proxy) cut() {
 // host stays the client's.
 func rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", "leader", p.In.Host
+	p.Out.Header.Del("Expect") // the body is here
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if v := p.In.Header.Values(name); len(v) > 0 {
 			p.Out.Header[name] = v // a proxy before this one has said it

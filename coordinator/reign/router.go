@@ -47,14 +47,17 @@ type Config struct {
 	// those are.
 	Local   http.Handler
 	IsLocal func(*http.Request) bool
-	// NameHeader and AgainHeader are the headers by which a reign knows a new
-	// statement again that was sent to a leader before, which was lost: the
-	// first carries a name that the router gives the statement, the second says
-	// that it is sent again. Clients cannot set them. Empty: statements get none.
-	NameHeader, AgainHeader string
+	// NameHeader is the header by which a reign knows a new statement again that
+	// was sent before, to it or to a leader that was lost: it carries a name that
+	// the router gives the statement. Clients cannot set it. Empty: statements
+	// get none.
+	NameHeader string
 	// Hold is how long a request waits for somebody to lead, HoldStatement how
 	// long a new statement does; 0: 30 s and 15 s.
 	Hold, HoldStatement time.Duration
+	// Answer is how long the coordinator that leads may take before its answer
+	// begins, which includes a long poll and what it holds requests for; 0: 30 s.
+	Answer time.Duration
 	// MaxBody is the longest body that a request may have, in bytes; 0: 16 MB.
 	MaxBody int64
 	Log     *slog.Logger
@@ -93,6 +96,7 @@ func New(cfg Config) *Router {
 	}
 	set(&cfg.Hold, 30*time.Second)
 	set(&cfg.HoldStatement, 15*time.Second)
+	set(&cfg.Answer, 30*time.Second)
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 16 << 20
 	}
@@ -228,7 +232,6 @@ type travel struct {
 	hold   time.Duration
 	body   []byte // nil for none
 	begun  time.Time
-	tried  bool // somebody may have carried it out
 }
 
 func isStatement(req *http.Request) bool {
@@ -238,7 +241,6 @@ func isStatement(req *http.Request) bool {
 // name gives a new statement a name that nobody can guess.
 func (t *travel) name() {
 	t.req.Header.Del(t.router.cfg.NameHeader)
-	t.req.Header.Del(t.router.cfg.AgainHeader)
 	if isStatement(t.req) && t.router.cfg.NameHeader != "" {
 		var b [16]byte
 		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
@@ -259,10 +261,6 @@ func (t *travel) pack() error {
 
 // fresh returns the request as if it had just come.
 func (t *travel) fresh() *http.Request {
-	if t.tried && isStatement(t.req) && t.router.cfg.AgainHeader != "" {
-		t.req.Header.Set(t.router.cfg.AgainHeader, "true")
-	}
-	t.tried = true
 	if t.body == nil {
 		return t.req
 	}

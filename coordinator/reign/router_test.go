@@ -78,7 +78,7 @@ func (n *testNode) Members(context.Context) []meta.Member { return n.c.members }
 func (c *cluster) add(id string, edit func(*Config)) *testNode {
 	n := &testNode{id: id, c: c}
 	local := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "local "+id) })
-	cfg := Config{Node: n, Local: local, IsLocal: LocalPath, Log: slog.New(slog.DiscardHandler), NameHeader: "X-Name", AgainHeader: "X-Again"}
+	cfg := Config{Node: n, Local: local, IsLocal: LocalPath, Log: slog.New(slog.DiscardHandler), NameHeader: "X-Name"}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -312,12 +312,12 @@ func TestAbandoned(t *testing.T) {
 }
 
 // TestNamed: a statement keeps its name wherever it is sent, which no client
-// gives it, and is marked when it may be known already.
+// gives it.
 func TestNamed(t *testing.T) {
 	c := newCluster(t)
 	a, b := c.add("a", nil), c.add("b", nil)
 	seen := make(chan string, 10)
-	note := func(r *http.Request) { seen <- fmt.Sprint(r.Header["X-Name"], r.Header["X-Again"]) }
+	note := func(r *http.Request) { seen <- fmt.Sprint(r.Header["X-Name"]) }
 	end := a.rule(func(_ http.ResponseWriter, r *http.Request, ended <-chan struct{}) bool {
 		note(r)
 		<-ended
@@ -331,7 +331,6 @@ func TestNamed(t *testing.T) {
 			return
 		}
 		req.Header.Set("X-Name", "mine")
-		req.Header.Set("X-Again", "yes")
 		resp, err := http.DefaultClient.Do(req)
 		if err == nil {
 			resp.Body.Close()
@@ -345,19 +344,18 @@ func TestNamed(t *testing.T) {
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}
-	name := strings.TrimSuffix(first, " []")
-	if len(name) != len("[]")+32 || strings.Contains(name, "mine") {
+	if len(first) != len("[]")+32 || strings.Contains(first, "mine") {
 		t.Errorf("named %s", first)
 	}
-	if again := <-seen; again != name+" [true]" {
+	if again := <-seen; again != first {
 		t.Errorf("first %s, then %s", first, again)
 	}
 	b.ask("POST", "/v1/statement", "SELECT 1")
-	if other := <-seen; other == first || !strings.HasSuffix(other, " []") {
+	if other := <-seen; other == first || len(other) != len(first) {
 		t.Errorf("another statement is %s", other)
 	}
 	b.ask("GET", "/v1/query", "")
-	if other := <-seen; other != "[] []" {
+	if other := <-seen; other != "[]" {
 		t.Errorf("another request is %s", other)
 	}
 }
@@ -565,5 +563,51 @@ func TestNoReign(t *testing.T) {
 	}
 	if a.router.Ready() == nil {
 		t.Error("ready")
+	}
+}
+
+// TestSilentLeader: a leader that takes requests and answers none is given up,
+// though nobody takes its place; so is one whose reign does not begin.
+func TestSilentLeader(t *testing.T) {
+	for _, begins := range []bool{true, false} {
+		c := newCluster(t)
+		a := c.add("a", nil)
+		b := c.add("b", func(cfg *Config) { cfg.Answer, cfg.Hold = 50*time.Millisecond, 100*time.Millisecond })
+		never := make(chan struct{})
+		if begins {
+			a.rule(func(http.ResponseWriter, *http.Request, <-chan struct{}) bool { <-never; return true })
+		} else {
+			c.lead("a")
+		}
+		got := make(chan reply, 1)
+		go func() { got <- b.ask("GET", "/v1/query", "") }()
+		select {
+		case r := <-got:
+			if r.code != http.StatusServiceUnavailable || r.Get("Retry-After") == "" {
+				t.Errorf("%d %s", r.code, r.text)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("begins %v: it waits for ever", begins)
+		}
+		close(never)
+	}
+}
+
+// TestExpect: a client that asks whether to send its body is told once.
+func TestExpect(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.add("a", nil), c.add("b", nil)
+	a.rule(says("a"))
+	for _, n := range []*testNode{a, b} {
+		conn, err := net.Dial("tcp", n.web.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "POST /v1/statement HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: 8\r\n\r\nSELECT 1")
+		answer, err := io.ReadAll(conn)
+		if err != nil || strings.Count(string(answer), "100 Continue") != 1 || !strings.HasSuffix(string(answer), `"SELECT 1"`) {
+			t.Errorf("%s: %v %q", n.id, err, answer)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
 )
@@ -11,31 +10,29 @@ import (
 // not. Whoever forwards statements to coordinators therefore names each with a
 // slug of its own making. The name is written down when the statement is
 // accepted, before it begins (package journal). So when the statement is sent
-// again, to the next leader, that one knows it or it never began.
-const (
-	// StatementHeader names a statement: 32 hexadecimal digits that nobody can
-	// guess. It becomes the slug of the statement's URIs.
-	StatementHeader = "X-Tutti-Statement"
-	// AgainHeader says that the statement may have been accepted under that
-	// name already.
-	AgainHeader = "X-Tutti-Statement-Again"
-)
+// again, to the next leader, that one knows it or it never began. It may also
+// be sent again to the same one, and come before its first request, which was
+// held up on its way: the name alone says that they are one.
 
-// slugOf returns the name of a new statement, and whether it may be known.
-func (s *Server) slugOf(r *http.Request) (slug string, again bool) {
+// StatementHeader names a statement: 32 hexadecimal digits that nobody can
+// guess. It becomes the slug of the statement's URIs.
+const StatementHeader = "X-Tutti-Statement"
+
+// slugOf returns the name of a new statement, and whether others may know it.
+func (s *Server) slugOf(r *http.Request) (slug string, named bool) {
 	name := r.Header.Get(StatementHeader)
 	if b, err := hex.DecodeString(name); !s.cfg.Named || err != nil || len(b) != slugBytes {
 		return newSlug(), false
 	}
-	return name, r.Header.Get(AgainHeader) != ""
+	return name, true
 }
 
-// accepted returns the statement of a name whose result nobody has read yet.
+// accepted returns the statement of a name, nil if there is none.
 func (s *Server) accepted(slug string) *result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.results {
-		if subtle.ConstantTimeCompare([]byte(r.slug), []byte(slug)) == 1 && !r.read.Load() {
+		if r.slug == slug {
 			return r
 		}
 	}

@@ -13,35 +13,29 @@ import (
 )
 
 // TestSentAgain: a statement that is sent again under its name is the same
-// statement, as long as nobody has read its end; without the right to name
-// statements, names mean nothing.
+// statement; without the right to name statements, names mean nothing.
 func TestSentAgain(t *testing.T) {
 	const one, other = "00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100"
 	for _, c := range []struct {
 		what         string
 		named        bool
 		first, again string // names
-		mark         string
 		same         bool
 	}{
-		{"again", true, one, one, "true", true},
-		{"another", true, one, other, "true", false},
-		{"not marked", true, one, one, "", false},
-		{"no name", true, "", "", "true", false},
-		{"no right to it", false, one, one, "true", false},
-		{"a name that can be guessed", true, "1", "1", "true", false},
-		{"a name that is none", true, strings.Repeat("z", 32), strings.Repeat("z", 32), "true", false},
+		{"again", true, one, one, true},
+		{"another", true, one, other, false},
+		{"no name", true, "", "", false},
+		{"no right to it", false, one, one, false},
+		{"a name that can be guessed", true, "1", "1", false},
+		{"a name that is none", true, strings.Repeat("z", 32), strings.Repeat("z", 32), false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			h := newHarness(t, func(cfg *Config) { cfg.Named = c.named })
-			post := func(name, mark string) (id, next string) {
+			post := func(name string) (id, next string) {
 				r := httptest.NewRequest("POST", "/v1/statement", strings.NewReader("rows 3"))
 				r.Header.Set("X-Trino-User", "ann")
 				if name != "" {
 					r.Header.Set(StatementHeader, name)
-				}
-				if mark != "" {
-					r.Header.Set(AgainHeader, mark)
 				}
 				w := httptest.NewRecorder()
 				h.server.ServeHTTP(w, r)
@@ -52,10 +46,17 @@ func TestSentAgain(t *testing.T) {
 				}
 				return p.ID, p.NextURI
 			}
-			id, next := post(c.first, "")
-			again, nextAgain := post(c.again, c.mark)
+			id, next := post(c.first)
+			again, nextAgain := post(c.again)
 			if (id == again) != c.same || (next == nextAgain) != c.same {
 				t.Errorf("%s %s, then %s %s", id, next, again, nextAgain)
+			}
+			for uri := next; uri != ""; { // a request may wander for as long as that takes
+				p, _, _ := h.page("GET", uri, "")
+				uri = p.NextURI
+			}
+			if late, _ := post(c.first); (id == late) != c.same && c.first == c.again {
+				t.Errorf("%s, and when it had been read %s", id, late)
 			}
 		})
 	}
@@ -67,15 +68,12 @@ func TestSentAgain(t *testing.T) {
 func TestSentAgainToTheNext(t *testing.T) {
 	const known, unknown = "00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100"
 	c := newChain(t, Limits{LongPoll: 200 * time.Millisecond, Linger: 5 * time.Millisecond})
-	post := func(l *link, name, mark string) *answer {
+	post := func(l *link, name string) *answer {
 		t.Helper()
 		l.cfg.Named = true // before its first request
 		req := httptest.NewRequest("POST", "/v1/statement", strings.NewReader("rows 3"))
 		req.Header.Set("X-Trino-User", "ann")
 		req.Header.Set(StatementHeader, name)
-		if mark != "" {
-			req.Header.Set(AgainHeader, mark)
-		}
 		w := httptest.NewRecorder()
 		if !l.Handle(w, req) || w.Code != 200 {
 			t.Fatalf("%d %s", w.Code, w.Body)
@@ -86,13 +84,13 @@ func TestSentAgainToTheNext(t *testing.T) {
 		}
 		return a
 	}
-	first := post(c.now, known, "")
+	first := post(c.now, known)
 	next := c.takeover()
-	again := post(next, known, "true")
+	again := post(next, known)
 	if again.page.ID != first.page.ID || again.page.NextURI != first.page.NextURI {
 		t.Errorf("%s, sent again %s", first.body, again.body)
 	}
-	fresh := post(next, unknown, "true")
+	fresh := post(next, unknown)
 	if fresh.page.ID == first.page.ID || !strings.Contains(fresh.page.NextURI, unknown) {
 		t.Errorf("one that was never accepted: %s", fresh.body)
 	}
@@ -127,20 +125,19 @@ func TestSentAgainMeanwhile(t *testing.T) {
 			once.Do(func() { close(accepting); <-goOn })
 			return nil
 		})
-		post := func(ctx context.Context, mark string) *httptest.ResponseRecorder {
+		post := func(ctx context.Context) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("POST", "/v1/statement", strings.NewReader("rows 3")).WithContext(ctx)
 			r.Header.Set("X-Trino-User", "ann")
 			r.Header.Set(StatementHeader, name)
-			r.Header.Set(AgainHeader, mark)
 			w := httptest.NewRecorder()
 			l.Handle(w, r)
 			return w
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		first, again := make(chan struct{}), make(chan *httptest.ResponseRecorder)
-		go func() { post(ctx, ""); close(first) }()
+		go func() { post(ctx); close(first) }()
 		<-accepting
-		go func() { again <- post(context.Background(), "true") }()
+		go func() { again <- post(context.Background()) }()
 		select {
 		case w := <-again:
 			t.Fatalf("answered while nobody knows whether it was accepted: %d %s", w.Code, w.Body)

@@ -137,6 +137,11 @@ type spent struct {
 // ID names the query.
 func (s spent) ID() plan.QueryID { return s.id }
 
+// Info is for a statement that comes again when it has been read.
+func (s spent) Info() *coordinator.QueryInfo {
+	return &coordinator.QueryInfo{ID: s.id, State: coordinator.Finished, Stats: coordinator.Stats{Progress: 100}}
+}
+
 // Touch does nothing: the query has ended.
 func (s spent) Touch() {}
 

@@ -45,14 +45,14 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		plainError(w, http.StatusBadRequest, "SQL statement is empty")
 		return
 	}
-	slug, again := s.slugOf(r)
+	slug, named := s.slugOf(r)
 	release, err := s.claim(r.Context(), slug)
 	if err != nil {
 		sorry(w, err)
 		return
 	}
 	defer release()
-	if again {
+	if named {
 		if res := s.accepted(slug); res != nil {
 			s.sendFirst(w, r, res)
 			return
