@@ -52,6 +52,8 @@ type Distributed struct {
 	// Succeeded says that another coordinator may take over: what a result
 	// needs is kept until its rows are delivered.
 	Succeeded bool
+	// Before are the workers that the coordinator before had.
+	Before []string
 	// WorkerWait is how long a query waits for a first worker to join.
 	WorkerWait time.Duration
 	Log        *slog.Logger

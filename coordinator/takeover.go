@@ -40,10 +40,14 @@ const (
 // state gives x its run: the one that another coordinator began, if there is
 // one that can go on, or a new one. It returns the places that have parts of it.
 func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
+	adopt := r.e.Resume != nil && r.runs == 0
+	if adopt {
+		tasks = r.gather()
+	}
 	recovery := query.Recovery{
 		Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(tasks) * keepPerNode,
 	}
-	if r.e.Resume == nil || r.runs > 0 {
+	if !adopt {
 		x.state = query.NewRun(r.e.Query, r.e.Plan, r.number, tasks)
 		x.state.Recovery = recovery
 		return nil, nil
@@ -63,6 +67,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 	if failed == nil {
 		log.Info("run taken over", "again", run.Again)
 		x.state, r.skip = run, r.at-run.Skipped.Rows
+		r.count(x, found)
 		return places, nil
 	}
 	r.sweep(x, found)

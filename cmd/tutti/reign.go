@@ -55,6 +55,7 @@ func (s *seat) lead(ctx context.Context, l meta.Leadership) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	go s.recordWorkers(ctx, l.Epoch)
 	return s.router.Lead(ctx, func(context.Context) (reign.Reign, error) { return s.govern(l) })
 }
 
@@ -78,6 +79,7 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 	d.Cluster = &coordinator.Distributed{
 		Registry: s.registry, Conns: s.conns, Auth: s.auth, Catalogs: s.front.catalogs, Account: s.p.account,
 		Self: s.address, WorkerWait: s.p.cfg.WorkerWait, Log: s.p.log, Epoch: l.Epoch, Succeeded: !s.node.Alone(),
+		Before: workersBefore(s.node.State()),
 	}
 	g := &government{seat: s, epoch: l.Epoch, coordinator: s.front.begin(d), metrics: prometheus.NewRegistry()}
 	g.metrics.MustRegister(newNodeCollector(func() []nodeFigures { return workerFigures(s.registry) }),
@@ -117,7 +119,7 @@ func (s *seat) serve(ctx context.Context) error {
 	var err error
 	s.local, err = server.NewLocal(server.Config{
 		Log: s.p.log, Clock: clock.System{}, Version: version, NodeID: s.id, Environment: s.p.cfg.Environment, UI: ui.Files(),
-		Ready: func() error { return s.router.Ready() }, Shutdown: func() { s.drain(ctx); stop() },
+		Ready: func() error { return s.router.Ready() }, Shutdown: func() { s.drain(ctx, drainTime); stop() },
 	})
 	if err != nil {
 		return failure(err)
@@ -153,15 +155,20 @@ func (s *seat) serve(ctx context.Context) error {
 }
 
 // drain lets the clients of running statements read them where nobody else can
-// go on with them.
-func (s *seat) drain(ctx context.Context) {
-	if g := s.rule.now.Load(); g != nil && s.node.Alone() {
-		ctx, cancel := context.WithTimeout(ctx, drainTime)
-		defer cancel()
-		if err := g.Drain(ctx); err != nil {
-			s.p.log.Warn("drain", "error", err)
-		}
+// go on with them, for a while. It returns false if some have not: their
+// statements are left as they are, for whoever is started next.
+func (s *seat) drain(ctx context.Context, patience time.Duration) (all bool) {
+	g := s.rule.now.Load()
+	if g == nil || !s.node.Alone() {
+		return true
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := g.Drain(ctx)
+	if err != nil {
+		s.p.log.Warn("drain", "error", err)
+	}
+	return err == nil
 }
 
 const (
@@ -169,21 +176,27 @@ const (
 	// lead, answerTime how long requests get that are being answered when the doors
 	// close.
 	handOverTime, answerTime = 5 * time.Second, 3 * time.Second
+	// lastTime is how long one without peers that ends at once, by a signal, goes
+	// on for clients of running statements.
+	lastTime = 8 * time.Second
 )
 
 // end stops the process so that nobody notices: it says that it is not ready,
 // has another coordinator lead, to which it forwards what still comes, asks its
-// clients to connect to others, and then closes its doors.
+// clients to connect to others, and then closes its doors. One without peers
+// gives the clients of running statements a moment instead; who has not read his
+// by then finds it again when the process is started again.
 func (s *seat) end() error {
 	s.local.End()
 	if !s.node.Alone() {
 		s.handOver()
 		s.part()
 	}
+	over := s.drain(context.Background(), lastTime)
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
 	defer func() { _ = s.node.Close() }() // with the reign, if there still is one: what that needs is still there
-	if g := s.rule.now.Load(); g != nil && s.node.Alone() {
+	if g := s.rule.now.Load(); g != nil && s.node.Alone() && over {
 		g.Close() // answers those who wait
 		defer g.coordinator.Close()
 	}
