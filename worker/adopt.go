@@ -86,7 +86,8 @@ func (m *Manager) AdoptQuery(_ context.Context, req *pb.AdoptQueryRequest) (*pb.
 }
 
 // adopted says what the attempt is and knows; from now on it belongs to an
-// epoch.
+// epoch. That the coordinator has asked does not mean that it has heard the
+// answer, or counts the attempt: an update says so, be it an empty one.
 func (a *attempt) adopted(epoch uint64) *pb.AdoptedTask {
 	t := &pb.AdoptedTask{
 		Status: a.status(), Partition: a.req.Partition, Partitions: a.req.Partitions, OutputPartitions: a.req.OutputPartitions,
@@ -97,7 +98,7 @@ func (a *attempt) adopted(epoch uint64) *pb.AdoptedTask {
 	t.DroppedFrames, t.DroppedRows, t.Released = frames, rows, !ok
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	t.Epoch, a.epoch, t.Chosen = a.epoch, epoch, a.chosen
+	t.Epoch, a.epoch, t.Chosen = a.counts, epoch, a.chosen
 	t.Told, t.Filters = a.told.update(a.number), slices.Clone(a.told.filters)
 	return t
 }

@@ -98,6 +98,9 @@ func TestAdoptQuery(t *testing.T) {
 	if !isDeposed(old.err) {
 		t.Errorf("the old coordinator's watch ended with %v", old.err)
 	}
+	if _, err := n.client.UpdateTask(ctx, &pb.UpdateTaskRequest{Task: req.Task, Epoch: 2}); err != nil {
+		t.Fatal(err)
+	}
 	again, err := n.client.AdoptQuery(ctx, &pb.AdoptQueryRequest{Query: "q", Epoch: 3})
 	if err != nil || len(again.Tasks) != 1 || again.Tasks[0].Epoch != 2 || again.Tasks[0].Told.Number != 4 {
 		t.Fatalf("adopted again %v, %v", again, err)
@@ -218,6 +221,27 @@ func TestStrangeAttempt(t *testing.T) {
 	}
 	if _, err := n.client.StartTask(t.Context(), req); err != nil {
 		t.Errorf("adopted, and started again: %v", err)
+	}
+}
+
+// TestAdoptAgain: an attempt is of the last coordinator that is known to count
+// it, whoever else has asked for it: the answer may have been lost, or the
+// attempt was strange to who asked.
+func TestAdoptAgain(t *testing.T) {
+	n, req := held(t)
+	for _, c := range []struct {
+		epoch, want uint64
+		counts      bool
+	}{{2, 1, false}, {2, 1, true}, {5, 2, false}, {6, 2, true}, {7, 6, false}} {
+		resp, err := n.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: c.epoch})
+		if err != nil || len(resp.Tasks) != 1 || resp.Tasks[0].Epoch != c.want {
+			t.Errorf("epoch %d: %v, %v", c.epoch, resp, err)
+		}
+		if c.counts {
+			if _, err := n.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: req.Task, Epoch: c.epoch}); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

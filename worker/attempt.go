@@ -63,6 +63,7 @@ type attempt struct {
 	told     told
 	chosen   bool    // the client reads its output
 	epoch    uint64  // of the coordinator that it belongs to
+	counts   uint64  // of the last one that is known to count it
 	number   int64   // of the last update
 	returned []int64 // by that update
 }
@@ -81,7 +82,7 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 	a.splits = newSplitQueue(m.drivers(req), a.news)
 	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
 	a.readers, a.reads = readersOf(f), map[plan.TaskID]int{}
-	a.stream, a.catalogs, a.epoch = req.StreamOutput, req.Catalogs, req.Epoch
+	a.stream, a.catalogs, a.epoch, a.counts = req.StreamOutput, req.Catalogs, req.Epoch, req.Epoch
 	a.req = &pb.StartTaskRequest{Partition: req.Partition, Partitions: req.Partitions, OutputPartitions: req.OutputPartitions}
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
 		Read: a.read, Lost: a.lose, Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
@@ -312,6 +313,13 @@ func (a *attempt) of(epoch uint64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.epoch == epoch
+}
+
+// counted notes that the coordinator of an epoch counts the attempt.
+func (a *attempt) counted(epoch uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.counts = max(a.counts, epoch)
 }
 
 // update applies an update once, in order, and returns the splits given back.

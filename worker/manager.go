@@ -233,6 +233,7 @@ func (m *Manager) UpdateTask(_ context.Context, req *pb.UpdateTaskRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
+	a.counted(req.Epoch)
 	returned, err := a.update(req.Update)
 	if err != nil {
 		return nil, err

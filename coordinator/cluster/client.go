@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/tuttidb/tutti/coordinator/query"
@@ -20,6 +21,9 @@ import (
 // callTimeout bounds one control call: a worker that takes longer is treated
 // as lost.
 const callTimeout = 10 * time.Second
+
+// adoptPause is the time between two questions to a worker that is not reached.
+const adoptPause = 100 * time.Millisecond
 
 // Client carries the actions of one query to the workers. It implements
 // schedule.TaskClient.
@@ -153,17 +157,62 @@ func (c *Client) Delivered(ctx context.Context, address string, root plan.TaskID
 }
 
 // Adopt asks a worker what it has of a query, and has it refuse the words of
-// older epochs from then on.
+// older epochs from then on. While the worker is there but its door cannot be
+// reached it is asked again, until ctx ends: what it does not say counts as lost.
 func (c *Client) Adopt(ctx context.Context, at query.Place, id plan.QueryID) (query.Inventory, error) {
 	w, err := c.worker(at)
 	if err != nil {
 		return query.Inventory{}, err
 	}
-	resp, err := w.AdoptQuery(ctx, &pb.AdoptQueryRequest{Query: string(id), Epoch: c.Epoch})
+	ctx, cancel, err := c.whileThere(ctx, at)
 	if err != nil {
-		return query.Inventory{}, typed(err)
+		return query.Inventory{}, err
 	}
-	return inventoryFromProto(at, resp)
+	defer cancel()
+	for {
+		resp, err := w.AdoptQuery(ctx, &pb.AdoptQueryRequest{Query: string(id), Epoch: c.Epoch})
+		if err == nil {
+			return inventoryFromProto(at, resp)
+		}
+		if status.Code(err) != codes.Unavailable {
+			return query.Inventory{}, typed(err)
+		}
+		select {
+		case <-time.After(adoptPause):
+		case <-ctx.Done():
+			return query.Inventory{}, err
+		}
+	}
+}
+
+// Count tells a worker that an attempt which another coordinator began counts:
+// whoever leads next may build on it.
+func (c *Client) Count(ctx context.Context, at query.Place, task plan.TaskID) error {
+	w, err := c.worker(at)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err = w.UpdateTask(ctx, &pb.UpdateTaskRequest{Task: exchange.TaskToProto(task), Epoch: c.Epoch})
+	return typed(err)
+}
+
+// whileThere returns a context that ends when a place is lost.
+func (c *Client) whileThere(ctx context.Context, at query.Place) (context.Context, func(), error) {
+	gone := c.Lost(at)
+	if gone == nil {
+		return nil, nil, fmt.Errorf("worker %s has left the cluster", at.Node)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-gone:
+			cancel(fmt.Errorf("worker %s has left the cluster", at.Node))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }, nil
 }
 
 // Watch reports statuses until ctx ends or the place is lost.
@@ -172,19 +221,11 @@ func (c *Client) Watch(ctx context.Context, at query.Place, id plan.QueryID, rep
 	if err != nil {
 		return err
 	}
-	gone := c.Lost(at)
-	if gone == nil {
-		return fmt.Errorf("worker %s has left the cluster", at.Node)
+	ctx, cancel, err := c.whileThere(ctx, at)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-gone:
-			cancel(fmt.Errorf("worker %s has left the cluster", at.Node))
-		case <-ctx.Done():
-		}
-	}()
+	defer cancel()
 	stream, err := w.WatchTasks(ctx, &pb.WatchTasksRequest{Query: string(id), Epoch: c.Epoch})
 	if err != nil {
 		return err

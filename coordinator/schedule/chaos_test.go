@@ -117,6 +117,7 @@ type try struct {
 	id               plan.TaskID
 	f                *plan.Fragment
 	epoch            int
+	counts           int // the last epoch whose coordinator is known to count it
 	inbox            []word
 	partitions       int
 	handed           []query.Split
@@ -387,7 +388,7 @@ func (c *chaos) deliver(a Action, epoch int) {
 			return
 		}
 		k = &try{
-			id: t.ID, f: a.Fragment, epoch: epoch, part: partitionOf(c.run.Stages[a.Fragment.ID], t), partitions: a.Partitions, outs: a.OutputPartitions,
+			id: t.ID, f: a.Fragment, epoch: epoch, counts: epoch, part: partitionOf(c.run.Stages[a.Fragment.ID], t), partitions: a.Partitions, outs: a.OutputPartitions,
 			inputs: map[query.Part]*input{}, complete: map[plan.FragmentID]bool{}, told: map[plan.TaskID]bool{},
 		}
 		p.tries[t.ID] = k

@@ -82,6 +82,13 @@ func (c *chaos) takeover() {
 			c.note("attempts follow a takeover")
 		}
 		c.run = run
+		for _, inv := range found { // most hear that they count
+			for _, k := range c.at(inv.Place).order {
+				if run.Task(k.id) != nil && c.rng.IntN(20) > 0 {
+					k.counts = c.epoch
+				}
+			}
+		}
 		c.dump("adopted", run)
 		c.relist()
 		return
@@ -145,7 +152,7 @@ func (c *chaos) inventory(p *proc) query.Inventory {
 // tells is what a try says about itself.
 func (k *try) tells(c *chaos) query.Attempt {
 	a := query.Attempt{
-		Epoch: uint64(k.epoch), Chosen: k.chosen, Partition: k.part, Partitions: k.partitions, Outputs: k.outs, Update: k.number, Splits: slices.Clone(k.handed),
+		Epoch: uint64(k.counts), Chosen: k.chosen, Partition: k.part, Partitions: k.partitions, Outputs: k.outs, Update: k.number, Splits: slices.Clone(k.handed),
 		Told: map[plan.TaskID]bool{}, DroppedRows: int64(k.low), DroppedFrames: int64(k.low),
 	}
 	for id, committed := range k.told {

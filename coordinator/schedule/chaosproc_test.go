@@ -56,6 +56,7 @@ func (c *chaos) work(p *proc, k *try) {
 			continue
 		}
 		p.epoch = max(p.epoch, a.epoch)
+		k.counts = max(k.counts, a.epoch)
 		c.hear(p, k, a)
 	}
 	if k.number == 0 || k.ended || k.failed {
