@@ -50,7 +50,7 @@ type Inventory struct {
 // Attempt is an attempt as its worker knows it.
 type Attempt struct {
 	Partition, Partitions, Outputs int
-	// Epoch is that of the coordinator that started it, or adopted it last.
+	// Epoch is that of the last coordinator that is known to count it.
 	Epoch uint64
 	// Update is the number of the last update that it has.
 	Update int64
