@@ -27,6 +27,7 @@ type government struct {
 	seat        *seat
 	epoch       uint64
 	coordinator *coordinator.Coordinator
+	journal     *journal.Journal
 	metrics     *prometheus.Registry
 }
 
@@ -81,7 +82,7 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 		Self: s.address, WorkerWait: s.p.cfg.WorkerWait, Log: s.p.log, Epoch: l.Epoch, Succeeded: !s.node.Alone(),
 		Before: workersBefore(s.node.State()),
 	}
-	g := &government{seat: s, epoch: l.Epoch, coordinator: s.front.begin(d), metrics: prometheus.NewRegistry()}
+	g := &government{seat: s, epoch: l.Epoch, coordinator: s.front.begin(d), journal: j, metrics: prometheus.NewRegistry()}
 	g.metrics.MustRegister(newNodeCollector(func() []nodeFigures { return workerFigures(s.registry) }),
 		newBacklogCollector(func() (backlog.Figures, bool) { return measured(g.coordinator), true }))
 	g.Server, err = server.New(server.Config{
@@ -164,11 +165,14 @@ func (s *seat) drain(ctx context.Context, patience time.Duration) (all bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := g.Drain(ctx)
-	if err != nil {
+	if err := g.Drain(ctx); err != nil {
 		s.p.log.Warn("drain", "error", err)
+		return false
 	}
-	return err == nil
+	if err := g.journal.Flush(ctx); err != nil {
+		s.p.log.Warn("write down which statements have ended", "error", err)
+	}
+	return true
 }
 
 const (

@@ -39,6 +39,21 @@ func (j *Journal) write() {
 	}
 }
 
+// Flush waits until the log has all that it should have by now: before an
+// orderly end, so that nobody goes on with what has ended.
+func (j *Journal) Flush(ctx context.Context) error {
+	for len(j.due()) > 0 {
+		select {
+		case <-time.After(writeEvery / 4):
+		case <-j.ctx.Done():
+			return j.ctx.Err()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // idle waits a while, or until there is something to do at all; false when the
 // journal is closed.
 func (j *Journal) idle(d time.Duration) bool {
