@@ -11,6 +11,7 @@ import (
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/coordinator/cluster"
+	"github.com/tuttidb/tutti/coordinator/given"
 	"github.com/tuttidb/tutti/coordinator/query"
 	"github.com/tuttidb/tutti/coordinator/schedule"
 	"github.com/tuttidb/tutti/exchange"
@@ -76,9 +77,10 @@ func (d *Distributed) Execute(ctx context.Context, e *Execution) (Rows, error) {
 // What is lost with a worker is done again within a run (schedule.Loop). The
 // root task's output is fetched while the task runs. Its rows are given to the
 // client once all of them are here, so that nothing can be lost any more; or
-// earlier, when as much has come as is kept here (resultAhead). From then on the
-// loss of the root task is the client's to hear of; before, a run that cannot go
-// on is followed by another.
+// earlier, when as much has come as is kept here (resultAhead). From then on it
+// is remembered which rows have left, and when the root task is lost the rest is
+// looked up among the rows of another attempt (again.go). A run that cannot go
+// on is followed by another if no row has left.
 //
 // An execution that another coordinator began goes on with the run that workers
 // have parts of (adopt), or with another.
@@ -93,6 +95,7 @@ type distributedRows struct {
 	skip   int64 // rows that come, and have left
 	given  bool  // a row has left
 	cut    vector.Batch
+	part   vector.Batch
 
 	delivered atomic.Int64
 	news      chan struct{} // has one when more is delivered
@@ -111,14 +114,37 @@ type running struct {
 	loop   *schedule.Loop
 	state  *query.Run
 	client *cluster.Client
-	inputs *exchange.Inputs
-	source exec.Operator
 	ctx    context.Context
 	cancel context.CancelFunc
 	over   chan struct{} // closed when the result is held or the run has failed
 	failed atomic.Pointer[query.Failure]
 	root   atomic.Pointer[schedule.Source] // as it was last named
+	fed    atomic.Pointer[plan.TaskID]     // the attempt whose rows come
+	held   atomic.Bool                     // all of the result is here
 	ended  bool
+
+	mu     sync.Mutex // guards reader, least and dead against the goroutines of the run
+	reader *reader
+	least  int32 // the first attempt of the root that may be read
+	dead   error // why nothing is read any more
+
+	log     *given.Log   // of the rows that have left; nil: it is of no use
+	full    bool         // not all of them are in it
+	match   *given.Match // with the attempt that is read, if another was before
+	matched plan.TaskID  // that attempt
+	again   atomic.Bool  // rows of more than one leave
+}
+
+// reader reads the root's output.
+type reader struct {
+	inputs *exchange.Inputs
+	source exec.Operator
+}
+
+// close ends the reading. Closing a reader has nothing to report.
+func (r *reader) close() {
+	_ = r.source.Close()
+	r.inputs.Close()
 }
 
 // resultAhead is how many bytes of a result the coordinator keeps before it
@@ -138,7 +164,7 @@ func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 				return nil, err
 			}
 		}
-		b, err := r.run.source.Next(ctx)
+		b, err := r.read(ctx)
 		if err == nil && b == nil && r.skip > 0 {
 			err = qerr.New(qerr.GenericInternal, "internal error: the result ended %d rows before what the client has of it", r.skip)
 			return nil, err
@@ -156,6 +182,11 @@ func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if r.given {
+			if err = r.goOn(ctx, err); err == nil {
+				continue
+			}
 		}
 		if err := r.again(err); err != nil {
 			return nil, err
@@ -185,7 +216,7 @@ func (r *distributedRows) again(err error) error {
 	case !retry || r.ctx.Err() != nil || r.e.RetryPolicy == RetryNone && r.e.Resume == nil:
 		return err
 	case r.given && lost != nil || r.runs > maxRuns && lost != nil:
-		return qerr.Wrap(qerr.RemoteHostGone, err, "the rest of the result was lost with a worker; run the query again").WithRetry()
+		return restLost(err)
 	case r.given || r.runs > maxRuns:
 		return err
 	}
@@ -217,24 +248,18 @@ func (r *distributedRows) begin() error {
 		Coordinator: schedule.Node{ID: schedule.CoordinatorNode, Address: r.d.Self}, Splits: r.splits, Root: x.name, Log: r.d.Log,
 		Adopted: adopted,
 	})
-	x.inputs = exchange.NewInputs(exchange.InputsConfig{
-		Task:  plan.TaskID{Stage: plan.StageID{Query: r.e.Query, Fragment: resultReader}},
-		Conns: r.d.Conns, Auth: r.d.Auth, Log: r.d.Log, Ahead: resultAhead, FeedWhenFull: true, WholeFirst: true,
-		Retry: resultRetry, Read: func(id plan.TaskID) { go x.loop.Held(ctx, id) }, Lost: x.rootLost,
-	})
-	node := &plan.RemoteSource{Fragments: []plan.FragmentID{0}, Columns: r.e.Plan.Root().Root.Outputs()}
-	if x.source, err = x.inputs.Open(node, r.d.Account); err != nil {
+	if err := r.open(x, 0, readStream); err != nil {
 		cancel()
-		x.inputs.Close()
 		return err
 	}
+	r.remember(x)
 	r.runs++
 	r.number = x.state.Number + 1
 	r.mu.Lock()
 	r.run = x
 	if r.abandoned { // meanwhile
 		cancel()
-		x.inputs.Fail(errLeft)
+		x.fail(errLeft)
 	}
 	r.mu.Unlock()
 	go x.drive()
@@ -249,20 +274,39 @@ func (x *running) drive() {
 	defer close(x.over)
 	if failure := x.loop.Drive(x.ctx); failure != nil {
 		x.failed.Store(failure)
-		x.inputs.Fail(failure.Err)
+		x.fail(failure.Err)
 	}
+}
+
+// fail makes reading fail, from now on.
+func (x *running) fail(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.dead = err
+	x.reader.inputs.Fail(err)
 }
 
 // name tells the reader about the root task, the only one of its stage: where
 // it runs, that it is committed, that another attempt took its place.
 func (x *running) name(root schedule.Source) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.root.Store(&root)
+	x.tell(root)
+}
+
+// tell does so, unless the attempt is one of those not to be read any more. The
+// caller holds mu.
+func (x *running) tell(root schedule.Source) {
+	if root.Task.Attempt < x.least {
+		return
+	}
 	src := &pb.Source{
 		Task: exchange.TaskToProto(root.Task), Address: root.Address, Committed: root.Committed, Frames: root.End.Frames, Rows: root.End.Rows,
 		SkippedFrames: x.state.Skipped.Frames, SkippedRows: x.state.Skipped.Rows,
 	}
-	x.root.Store(&root)
-	if err := x.inputs.Update(&pb.Inputs{Sources: []*pb.Source{src}, Complete: []int32{0}}); err != nil {
-		x.inputs.Fail(err)
+	if err := x.reader.inputs.Update(&pb.Inputs{Sources: []*pb.Source{src}, Complete: []int32{0}}); err != nil {
+		x.reader.inputs.Fail(err)
 	}
 }
 
@@ -348,8 +392,8 @@ func (r *distributedRows) endRun() {
 	}
 	x.ended = true
 	r.mu.Unlock()
-	_ = x.source.Close() // closing a reader has nothing to report
-	x.inputs.Close()
+	x.reader.close()
+	x.log.Close()
 	x.cancel()
 	<-x.over
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)

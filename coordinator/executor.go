@@ -54,6 +54,10 @@ type Execution struct {
 	Start      time.Time
 	// Progress is called when figures have changed, at most a few times a second.
 	Progress func()
+	// Bound, if set, is called when no successor of this coordinator can go on
+	// with the execution any more, before rows leave that are why. It does not
+	// block.
+	Bound func()
 	// Resume says that a coordinator which is no more began the query; nil: none did.
 	Resume *Resume
 }

@@ -17,6 +17,9 @@ type Journal interface {
 	// Planned notes the plan that workers are about to run for a query. It does
 	// not block, and nobody writes to the plan any more.
 	Planned(id plan.QueryID, p *plan.Plan)
+	// Bound notes that a query ends with this coordinator, by an error, if it is
+	// lost after rows were shown that have not been yet. It does not block.
+	Bound(id plan.QueryID, failure *qerr.Error)
 }
 
 // ErrAbandoned is the error of queries whose coordinator was abandoned, which
@@ -231,6 +234,13 @@ func (q *activeQuery) oldPlan(from *Resumption) (*plan.Plan, error) {
 func (q *activeQuery) journal(p *plan.Plan) {
 	if j := q.c.deps.Journal; j != nil {
 		j.Planned(q.id, p)
+	}
+}
+
+// bound notes that no successor can go on with the query.
+func (q *activeQuery) bound() {
+	if j := q.c.deps.Journal; j != nil {
+		j.Bound(q.id, qerr.New(qerr.RemoteHostGone, "the coordinator that ran this query was lost before its result was complete, and a worker before it; run it again").WithRetry())
 	}
 }
 

@@ -88,6 +88,9 @@ type fakeJournal struct {
 	plans map[plan.QueryID]*plan.Plan
 }
 
+// Bound notes nothing.
+func (j *fakeJournal) Bound(plan.QueryID, *qerr.Error) {}
+
 func (j *fakeJournal) Planned(id plan.QueryID, p *plan.Plan) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -178,9 +178,9 @@ func (r *distributedRows) Delivered(n int64) {
 // a successor goes on with no other, as their order is its own. If the word does
 // not come through, none can.
 func (r *distributedRows) choose(x *running) {
-	root := x.root.Load()
-	if !r.d.Succeeded || root == nil {
-		return
+	root, fed := x.root.Load(), x.fed.Load()
+	if !r.d.Succeeded || root == nil || fed == nil || root.Task != *fed {
+		return // another attempt has taken its place: see goOn
 	}
 	ctx, cancel := context.WithTimeout(x.ctx, chooseTimeout)
 	defer cancel()
@@ -200,9 +200,9 @@ func (r *distributedRows) letGo(x *running) {
 		case <-x.over:
 			return
 		}
-		root := x.root.Load()
-		if root == nil {
-			continue // nothing can have been delivered that it gave
+		root, fed := x.root.Load(), x.fed.Load()
+		if root == nil || fed == nil || root.Task != *fed || x.again.Load() {
+			continue // nothing can have been delivered that it gave, or not only
 		}
 		if err := x.client.Delivered(x.ctx, root.Address, root.Task, r.delivered.Load()); err != nil && x.ctx.Err() == nil {
 			r.d.Log.Warn("say what is delivered", "query", r.e.Query, "error", err)
@@ -244,6 +244,6 @@ func (r *distributedRows) Abandon() {
 	close(r.left)
 	if x := r.run; x != nil && !x.ended {
 		x.cancel()
-		x.inputs.Fail(errLeft)
+		x.fail(errLeft)
 	}
 }

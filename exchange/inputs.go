@@ -57,6 +57,9 @@ type InputsConfig struct {
 	// Read, if set, is told of each committed attempt that was received whole.
 	// It must not block.
 	Read func(plan.TaskID)
+	// Feeds, if set, is told of each attempt of which operators get a first
+	// frame, before they have it. It must not block.
+	Feeds func(plan.TaskID)
 	// Lost, if set, is told of each committed attempt that cannot be fetched and
 	// of which operators have had nothing: the task waits for another attempt to
 	// be named. Else, and if they have, reading fails. It must not block.

@@ -221,7 +221,9 @@ func (r *reading) pollStream(s *stream) (*arrived, <-chan struct{}, error) {
 	if len(s.queue) > 0 {
 		f := s.queue[0]
 		s.queue = slices.Delete(s.queue, 0, 1)
-		s.fed++
+		if s.fed++; s.fed == 1 && r.in.cfg.Feeds != nil {
+			r.in.cfg.Feeds(s.id)
+		}
 		return f, nil, nil
 	}
 	if s.state == ended && s.committed {

@@ -131,7 +131,7 @@ type Page struct {
 
 // Journal writes down what a successor needs. Make it with New; Close ends it.
 // Its methods are safe for concurrent use, but those about one query are to be
-// called by one goroutine at a time, but for Planned, Fail and Forget.
+// called by one goroutine at a time, but for Planned, Bound, Fail and Forget.
 type Journal struct {
 	cfg    Config
 	codec  *codec
@@ -155,6 +155,7 @@ type entry struct {
 	turn  chan struct{} // held while a page is being remembered
 	page  *pb.MetaPage  // the last one that was
 	bytes int64         // of it
+	bound []byte        // the error after a page that is not the last
 
 	plan  *plan.Plan // until it is encoded
 	coded *pb.MetaPlan
@@ -359,7 +360,27 @@ func (j *Journal) Page(ctx context.Context, id plan.QueryID, p *Page) error {
 		return j.told(err)
 	}
 	defer release()
-	return j.told(j.rememberPage(ctx, id, e, j.codec.page(id, e.slug, p)))
+	m := j.codec.page(id, e.slug, p)
+	if !m.Last && m.Failure == nil {
+		j.mu.Lock()
+		m.Failure = e.bound
+		j.mu.Unlock()
+	}
+	return j.told(j.rememberPage(ctx, id, e, m))
+}
+
+// Bound says that nobody but this coordinator can go on with a query: a
+// successor that finds a page of it which is written from now on shows that page
+// and then the error.
+func (j *Journal) Bound(id plan.QueryID, failure *qerr.Error) {
+	if !j.on() {
+		return
+	}
+	if e := j.find(id); e != nil {
+		j.mu.Lock()
+		e.bound = encodeError(failure)
+		j.mu.Unlock()
+	}
 }
 
 func (j *Journal) find(id plan.QueryID) *entry {

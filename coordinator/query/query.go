@@ -47,8 +47,10 @@ type Run struct {
 	// Recovery says what is done when a worker is lost.
 	Recovery Recovery
 	// Given says that rows have left for the client, Held that the reader of
-	// the result has all of it, so that nothing is needed any more.
-	Given, Held bool
+	// the result has all of it, so that nothing is needed any more. Repeatable
+	// says that the reader can tell the rows that have left from those of another
+	// attempt of the root, so that there may be one.
+	Given, Held, Repeatable bool
 	// Again counts the attempts that were made because others were lost.
 	Again int
 	// Cut is told that a reader of an output cannot reach the node that has it, and

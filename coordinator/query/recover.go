@@ -361,7 +361,7 @@ func (r *Run) limits(s *Stage, n *Task, f *Failure) *Failure {
 		tasks += len(s.Tasks)
 	}
 	switch {
-	case s.Fragment.ID == 0 && r.Given && r.Fault != FaultRootAgain:
+	case s.Fragment.ID == 0 && r.Given && !r.Repeatable && r.Fault != FaultRootAgain:
 		return &Failure{Cause: f.Cause, Retryable: true, Lost: n.ID, Err: qerr.Wrap(qerr.RemoteHostGone, f.Err,
 			"the rest of the result was lost with a worker; run the query again").WithRetry()}
 	case len(n.Deaths) >= maxDeaths:
@@ -448,7 +448,7 @@ func (r *Run) Releasable() (out []*Task) {
 		for _, t := range s.Tasks {
 			switch {
 			case t.Released || !t.Committed && !t.Read:
-			case done && over, t.Read && (r.Given || !r.Recovery.Tasks):
+			case done && over, t.Read && (r.Given && !r.Repeatable || !r.Recovery.Tasks):
 				out = append(out, t)
 			case done || t.Read:
 				idle = append(idle, t)

@@ -284,20 +284,26 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestLostRoot: the root runs again until rows have left; when all of it is
+// TestLostRoot: the root runs again until rows have left, or after that if its
+// reader can tell them from others; when all of it is
 // held nothing is needed.
 func TestLostRoot(t *testing.T) {
 	for _, c := range []struct {
 		given, held, committed bool
+		repeatable             bool
 		again, fails           bool
-	}{{again: true}, {committed: true, again: true}, {given: true, fails: true}, {given: true, committed: true, fails: true}, {given: true, held: true, committed: true}} {
+	}{
+		{again: true}, {committed: true, again: true}, {given: true, fails: true}, {given: true, committed: true, fails: true},
+		{given: true, held: true, committed: true}, {given: true, repeatable: true, again: true},
+		{given: true, committed: true, repeatable: true, again: true}, {given: true, held: true, committed: true, repeatable: true},
+	} {
 		r, root, mid, scan := lossy(false)
 		if c.committed {
 			for _, x := range slices.Concat(scan, mid, []*Task{root}) {
 				end(r, x)
 			}
 		}
-		r.Given, r.Held = c.given, c.held
+		r.Given, r.Held, r.Repeatable = c.given, c.held, c.repeatable
 		r.Lose(Place{Node: "a"}, gone(), true)
 		if got := len(again(r)) > 0; got != c.again && r.Failure == nil || (r.Failure != nil) != c.fails || c.fails && !r.Failure.Retryable {
 			t.Errorf("%+v: again %v, failure %v", c, again(r), r.Failure)
@@ -407,11 +413,16 @@ func TestKeep(t *testing.T) {
 		keep      int64
 		tasks     bool
 		given     bool
+		repeats   bool
 		wantScans int
 		wantMid   int
-	}{{1000, true, false, 0, 0}, {30, true, false, 2, 0}, {0, true, false, 2, 2}, {1000, false, false, 2, 2}, {1000, true, true, 0, 2}} {
+	}{
+		{1000, true, false, false, 0, 0}, {30, true, false, false, 2, 0}, {0, true, false, false, 2, 2}, {1000, false, false, false, 2, 2},
+		{1000, true, true, false, 0, 2}, {1000, true, true, true, 0, 0}, {0, true, true, true, 2, 2},
+	} {
 		r, root, mid, scan := lossy(false)
 		r.Recovery.Keep, r.Recovery.Tasks, r.Given = c.keep, c.tasks, c.given
+		r.Repeatable = c.repeats
 		for _, x := range slices.Concat(scan, mid) {
 			end(r, x)
 		}

@@ -31,6 +31,9 @@ func startAgain(r *query.Run, nodes []Node) (out []Action) {
 			running[t.Place]++
 			a := startAction(r, s, t, t.Partition, t.Partitions)
 			a.Update.Splits, a.Update.NoMore = t.Splits, scansOf(s)
+			// Rows of the root may have left. To find the rest its reader needs all
+			// rows of this attempt, and needs them twice: they stay.
+			a.Stream = false
 			out = append(out, a)
 		}
 	}

@@ -171,6 +171,12 @@ func (l *Loop) Given(ctx context.Context) {
 	l.post(ctx, func(r *query.Run) { r.Given = true })
 }
 
+// Unrepeatable says that the reader cannot go on with another attempt of the
+// root any more.
+func (l *Loop) Unrepeatable(ctx context.Context) {
+	l.post(ctx, func(r *query.Run) { r.Repeatable = false })
+}
+
 // LostOutput says that the reader cannot fetch the root task's output.
 func (l *Loop) LostOutput(ctx context.Context, root plan.TaskID) {
 	l.post(ctx, func(r *query.Run) { r.LoseOutput(root) })

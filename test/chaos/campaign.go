@@ -228,10 +228,6 @@ func allowed(faults []Fault, o Outcome) bool {
 		if slices.Contains(fault.Allow, f.Name) {
 			return true
 		}
-		// docs/reliability.md: rows that are with the client cannot be taken back.
-		if o.Query.Large && f.Name == "REMOTE_HOST_GONE" && fault.Targets > 0 {
-			return true
-		}
 	}
 	return false
 }

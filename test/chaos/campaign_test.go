@@ -30,7 +30,6 @@ func TestJudge(t *testing.T) {
 		name    string
 		faults  []Fault
 		err     error
-		large   bool
 		late    time.Duration // after the end of the fault
 		allowed int
 		bad     bool
@@ -41,15 +40,14 @@ func TestJudge(t *testing.T) {
 		{name: "connection", faults: []Fault{lossy}, err: io.ErrUnexpectedEOF, bad: true},
 		{name: "an error that nothing allows", faults: []Fault{lossy}, err: failed("GENERIC_INTERNAL_ERROR"), bad: true},
 		{name: "a lost worker", faults: []Fault{lossy}, err: failed("REMOTE_HOST_GONE"), bad: true},
-		{name: "the rest of a large result", faults: []Fault{lossy}, err: failed("REMOTE_HOST_GONE"), large: true, allowed: 1},
-		{name: "the rest of a large result, nothing lost", faults: []Fault{quiet}, err: failed("REMOTE_HOST_GONE"), large: true, bad: true},
+		{name: "a lost worker, another fault", faults: []Fault{quiet}, err: failed("REMOTE_HOST_GONE"), bad: true},
 		{name: "the store is down", faults: []Fault{lossy, store}, err: failed("HIVE_FILESYSTEM_ERROR"), allowed: 1},
 		{name: "the store was down", faults: []Fault{store}, err: failed("HIVE_FILESYSTEM_ERROR"), late: time.Minute, bad: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := &Load{outcomes: []Outcome{
 				{Query: Query{Name: "before"}, Began: now.Add(-time.Minute), Ended: now.Add(-time.Second), Err: failed("X")},
-				{Query: Query{Name: "q", Large: c.large}, Began: now.Add(c.late), Ended: now.Add(c.late + 3*time.Second), Err: c.err},
+				{Query: Query{Name: "q"}, Began: now.Add(c.late), Ended: now.Add(c.late + 3*time.Second), Err: c.err},
 			}}
 			r := &Record{Faults: c.faults, Began: now, Ended: now}
 			(&Campaign{Load: l}).judge(r)

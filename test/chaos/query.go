@@ -15,9 +15,6 @@ type Query struct {
 	Name, Catalog, Schema, SQL string
 	// Check returns nil if the rows are right.
 	Check func(rows [][]string) error
-	// Large says that the result is larger than what a coordinator keeps before
-	// it gives rows to the client.
-	Large bool
 }
 
 // tpchQueries are some of TPC-H's at a scale; none named: all.
@@ -75,7 +72,7 @@ func large(ctx context.Context, url string) (Query, error) {
 	}
 	want := strings.Join(res.Rows[0], "|")
 	return Query{
-		Name: "large", Catalog: "s3", Schema: "sf1", Large: true, SQL: "SELECT l_orderkey, l_comment" + from + " ORDER BY l_orderkey",
+		Name: "large", Catalog: "s3", Schema: "sf1", SQL: "SELECT l_orderkey, l_comment" + from + " ORDER BY l_orderkey",
 		Check: func(rows [][]string) error {
 			keys, length, last := int64(0), 0, int64(-1)
 			for i, row := range rows {

@@ -195,7 +195,6 @@ func mixOf(ctx context.Context, url string, short bool) (*Mix, error) {
 // largeOnly is a load of large results that must survive whatever strikes.
 func largeOnly(ctx context.Context, url string) (*Mix, error) {
 	q, err := large(ctx, url)
-	q.Large = false // it is not excused
 	m := &Mix{}
 	m.add(1, q)
 	return m, err
