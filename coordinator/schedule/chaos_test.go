@@ -28,8 +28,10 @@ import (
 //  4. No output is released that an attempt that counts has still to read.
 //  5. An attempt is started once, where somebody lives, and never when it has
 //     been accepted already.
-//  6. The root does not run again when rows have left. What another coordinator
-//     goes on with is what the client's rows are the beginning of.
+//  6. The root does not run again when rows have left, unless its reader can tell
+//     them from the others; then they are among those of the other attempt. What
+//     another coordinator goes on with is what the client's rows are the beginning
+//     of.
 //  7. Every query ends: with its rows, or by a failure that is nobody's bug.
 //  8. When it has ended, all outputs but the root's have been released, and all
 //     attempts that do not count have been stopped where they were known of.
@@ -63,11 +65,17 @@ type chaos struct {
 		src  Source
 		has  int
 		rows []int
+		// again says that rows of an attempt have left which was lost, rest are those
+		// of another one that have not.
+		again bool
+		rest  []int
 	}
-	root   plan.TaskID // at the last step, and whether rows had left by then
-	given  bool
-	broken error
-	done   bool
+	// bound says that it was written down that no other coordinator can go on.
+	bound, indeterminate, repeatable bool
+	root                             plan.TaskID // at the last step, and whether rows had left by then
+	given                            bool
+	broken                           error
+	done                             bool
 	// What happened: faults, those that struck work or outputs that count, and
 	// transitions.
 	faults, struck int
@@ -79,13 +87,15 @@ type chaos struct {
 type modelBug uint8
 
 const (
-	noBug         modelBug = iota
-	bugEager               // operators are fed from attempts that have not ended
-	bugResume              // a reader goes on inside another attempt
-	bugTwice               // an update that is repeated is applied again
-	bugForeignEnd          // an end names splits of another attempt
-	bugUnfenced            // words of coordinators that do not lead any more count
-	bugLowWater            // the root's rows go when they were sent
+	noBug          modelBug = iota
+	bugEager                // operators are fed from attempts that have not ended
+	bugResume               // a reader goes on inside another attempt
+	bugTwice                // an update that is repeated is applied again
+	bugForeignEnd           // an end names splits of another attempt
+	bugUnfenced             // words of coordinators that do not lead any more count
+	bugLowWater             // the root's rows go when they were sent
+	bugForgetGiven          // a row that has left is not remembered
+	bugSkip                 // as many rows of another attempt are skipped as have left
 	modelBugs
 )
 
@@ -127,7 +137,8 @@ type try struct {
 	end              *query.End
 	failure          *query.Failure
 	chosen           bool
-	low              int // rows of the root's that are gone
+	low              int  // rows of the root's that are gone
+	stream           bool // rows leave while it runs
 	number           int64
 	noMore           bool
 	waiting          []query.Split
@@ -207,11 +218,12 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 			f.Indeterminate = true
 		}
 	}
+	indeterminate := p.Fragments[0].Indeterminate
 	c := &chaos{seed: seed, rng: rng, bug: bug, cut: map[[2]int]int{}, seen: map[string]int{}, big: rng.IntN(4) == 0,
-		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}}
+		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}, indeterminate: indeterminate, repeatable: rng.IntN(4) > 0}
 	n := 1 + rng.IntN(4)
 	c.run = query.NewRun("q", p, int32(rng.IntN(2)), n)
-	c.run.Fault, c.run.Cut = fault, c.setAside
+	c.run.Fault, c.run.Cut, c.run.Repeatable = fault, c.setAside, c.repeatable
 	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)]}
 	for range n {
 		c.join(fmt.Sprint("w", len(c.procs)))
@@ -323,7 +335,7 @@ func (c *chaos) decide() {
 	}
 	c.answers = nil
 	if now := c.rootID(); now != nil && c.run.Failure == nil {
-		if c.given && *now != c.root {
+		if c.given && *now != c.root && !c.run.Repeatable {
 			c.violate("the root runs again as %s though rows have left", now)
 		}
 		c.root, c.given = *now, c.run.Given
@@ -389,7 +401,7 @@ func (c *chaos) deliver(a Action, epoch int) {
 		}
 		k = &try{
 			id: t.ID, f: a.Fragment, epoch: epoch, counts: epoch, part: partitionOf(c.run.Stages[a.Fragment.ID], t), partitions: a.Partitions, outs: a.OutputPartitions,
-			inputs: map[query.Part]*input{}, complete: map[plan.FragmentID]bool{}, told: map[plan.TaskID]bool{},
+			stream: a.Stream, inputs: map[query.Part]*input{}, complete: map[plan.FragmentID]bool{}, told: map[plan.TaskID]bool{},
 		}
 		p.tries[t.ID] = k
 		p.order = append(p.order, k)

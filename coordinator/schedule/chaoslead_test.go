@@ -48,6 +48,11 @@ func (c *chaos) haunt(z *zombie) {
 // what workers have lets it.
 func (c *chaos) takeover() {
 	c.note("the coordinator dies")
+	if c.bound {
+		c.note("the rest of a result is bound to its coordinator")
+		c.done = true
+		return
+	}
 	if c.rng.IntN(2) == 0 {
 		c.zombies = append(c.zombies, &zombie{run: c.run, epoch: c.epoch, steps: 1 + c.rng.IntN(20)})
 	}
@@ -73,7 +78,7 @@ func (c *chaos) takeover() {
 		Partitions: 1 + c.rng.IntN(4), Recovery: old.Recovery, Fault: old.Fault,
 	}, found)
 	r := &c.reader
-	r.rows, r.has, r.src = r.rows[:c.delivered], c.delivered, Source{}
+	r.rows, r.has, r.src, r.again, r.rest = r.rows[:c.delivered], c.delivered, Source{}, false, nil
 	c.given, c.adopted = false, failed == nil
 	if failed == nil {
 		c.taken++
@@ -89,6 +94,7 @@ func (c *chaos) takeover() {
 				}
 			}
 		}
+		c.run.Repeatable = c.repeatable && c.delivered == 0
 		c.dump("adopted", run)
 		c.relist()
 		return
@@ -108,7 +114,7 @@ func (c *chaos) takeover() {
 	}
 	n := 1 + c.rng.IntN(4)
 	c.run = query.NewRun("q", old.Plan, failed.Number, n)
-	c.run.Fault, c.run.Recovery, c.run.Cut = old.Fault, old.Recovery, c.setAside
+	c.run.Fault, c.run.Recovery, c.run.Cut, c.run.Repeatable = old.Fault, old.Recovery, c.setAside, c.repeatable
 	c.relist()
 }
 

@@ -256,7 +256,7 @@ func (c *chaos) end(p *proc, k *try) {
 			k.rows = append(k.rows, rows...)
 		}
 	}
-	if k.f.ID != 0 { // rows come in another order each time
+	if k.f.ID != 0 || !k.stream { // rows come in another order each time
 		c.rng.Shuffle(len(k.rows), func(i, j int) { k.rows[i], k.rows[j] = k.rows[j], k.rows[i] })
 	}
 	k.ended = true
@@ -295,6 +295,9 @@ func (c *chaos) harm() {
 		return
 	}
 	p := c.procs[c.rng.IntN(len(c.procs))]
+	if root := c.byAddress(c.reader.src.Address); root != nil && len(c.reader.rows) > 0 && !c.run.Held && c.rng.IntN(2) == 0 {
+		p = root // the one that most depends on
+	}
 	c.faults++
 	if p.alive && p.joined && c.matters(p) {
 		c.struck++

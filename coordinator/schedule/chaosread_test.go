@@ -18,7 +18,10 @@ func (c *chaos) tellReader() {
 		return
 	}
 	another := src.Task != r.src.Task && r.src.Address != "" // after a takeover the reader knows of none
-	if another && r.has > 0 {
+	if another && len(r.rows) > 0 && c.run.Repeatable {
+		c.note("the rest is looked up in another attempt")
+		r.again, r.rest, r.has = true, nil, 0
+	} else if another && r.has > 0 {
 		c.note("rest of the result lost")
 		c.run.LoseOutput(t.ID)
 		c.done = true // the reader's own fence: the query fails and may be run again
@@ -35,7 +38,11 @@ func (c *chaos) read() {
 		return
 	}
 	k := p.tries[r.src.Task]
-	if k == nil || !k.ended && !c.big || k.failed {
+	if k == nil || !k.ended && (!c.big || !k.stream) || k.failed {
+		return
+	}
+	if r.again {
+		c.lookUp(k)
 		return
 	}
 	rows := k.rows
@@ -71,6 +78,45 @@ func (c *chaos) read() {
 	}
 }
 
+// lookUp gives the client rows of another attempt than the one that it has the
+// first of: those that it does not have.
+func (c *chaos) lookUp(k *try) {
+	r := &c.reader
+	if !k.ended || !r.src.Committed || c.rng.IntN(4) > 0 {
+		return
+	}
+	if r.rest == nil {
+		left := slices.Clone(r.rows)
+		switch {
+		case c.bug == bugForgetGiven:
+			left = left[:len(left)-1]
+		case c.bug == bugSkip && len(left) <= len(k.out[0]):
+			left = slices.Clone(k.out[0][:len(left)])
+		}
+		r.rest = []int{}
+		for _, row := range k.out[0] {
+			if i := slices.Index(left, row); i >= 0 {
+				left = slices.Delete(left, i, i+1)
+			} else {
+				r.rest = append(r.rest, row)
+			}
+		}
+		if len(left) > 0 {
+			c.note("another attempt has other rows")
+			if len(c.loose) == 0 && !c.indeterminate {
+				c.violate("attempt %s does not have %d rows that have left", k.id, len(left))
+			}
+			c.done = true
+			return
+		}
+	}
+	n := c.rng.IntN(len(r.rest) - r.has + 1)
+	r.rows = append(r.rows, r.rest[r.has:r.has+n]...)
+	if r.has += n; r.has == len(r.rest) {
+		c.run.Held = true
+	}
+}
+
 // page lets the client have some of the rows for good, and the root's worker
 // hear of it.
 func (c *chaos) page() {
@@ -78,9 +124,14 @@ func (c *chaos) page() {
 	if c.rng.IntN(4) > 0 || !c.big && !c.run.Held {
 		return
 	}
+	before := c.delivered
 	c.delivered += c.rng.IntN(len(r.rows) - c.delivered + 1)
 	if c.run.Held && c.rng.IntN(2) == 0 {
 		c.delivered = len(r.rows)
+	}
+	if r.again {
+		c.bound = c.bound || c.delivered > before
+		return
 	}
 	if p := c.byAddress(r.src.Address); p != nil && p.tries[r.src.Task] != nil && c.rng.IntN(2) == 0 {
 		p.tries[r.src.Task].low = max(p.tries[r.src.Task].low, c.delivered)

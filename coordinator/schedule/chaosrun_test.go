@@ -74,7 +74,8 @@ func TestChaos(t *testing.T) {
 		"a stopped process wakes up as a new member", "an attempt that was read is superseded", "an input is said to be lost", "splits given back",
 		"a run is taken over", "attempts follow a takeover", "a word of an old coordinator is refused", "a split comes", "a split goes",
 		"not taken over: no worker has anything of it", "a stage that is complete is not listed",
-		"attempts follow a loss", "attempts follow a report", "release", "rows given early", "rest of the result lost",
+		"attempts follow a loss", "attempts follow a report", "release", "rows given early", "rest of the result lost", "the rest is looked up in another attempt",
+		"the rest of a result is bound to its coordinator",
 	} {
 		if seen[k] == 0 && !t.Failed() && k != "rest of the result lost" {
 			t.Errorf("it never happened: %s", k)
