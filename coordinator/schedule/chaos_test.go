@@ -220,7 +220,7 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 	}
 	indeterminate := p.Fragments[0].Indeterminate
 	c := &chaos{seed: seed, rng: rng, bug: bug, cut: map[[2]int]int{}, seen: map[string]int{}, big: rng.IntN(4) == 0,
-		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}, indeterminate: indeterminate, repeatable: rng.IntN(4) > 0}
+		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}, indeterminate: indeterminate, repeatable: seed%4 > 0}
 	n := 1 + rng.IntN(4)
 	c.run = query.NewRun("q", p, int32(rng.IntN(2)), n)
 	c.run.Fault, c.run.Cut, c.run.Repeatable = fault, c.setAside, c.repeatable
