@@ -19,7 +19,6 @@ import (
 	"github.com/tuttidb/tutti/exchange"
 	"github.com/tuttidb/tutti/exec/local"
 	"github.com/tuttidb/tutti/internal/clock"
-	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 	"github.com/tuttidb/tutti/worker"
 )
 
@@ -118,18 +117,16 @@ func (s *seat) wire(ctx context.Context) error {
 	if s.front, err = newFront(s.p, s.id, s.nodes, catalogs); err != nil {
 		return err
 	}
+	gone := &drains{node: s.node}
 	s.registry = cluster.New(cluster.Config{
 		Name: cfg.Environment, NodeID: s.id, Lease: lease, Orphan: orphanLease, Clock: clock.System{}, Log: s.p.log,
 		Catalogs: s.front.definitions.Message,
 		Known:    s.rule.known, Epoch: s.rule.epoch, Left: s.conns.Forget,
-		Drained: func(node string) (string, bool) {
-			i := s.node.State().Intent(node)
-			return i.GetReason(), i.GetKind() == pb.MetaIntentKind_META_INTENT_KIND_DRAIN
-		},
+		Drained: gone.wanted,
 	})
 	s.front.definitions.changed = s.registry.CatalogsChanged
 	s.front.definitions.run(ctx, s.node)
-	go s.followDrains(ctx)
+	go gone.follow(ctx, s.registry.DrainsChanged)
 	s.store, err = exchange.NewStore(exchange.StoreConfig{
 		Account: s.p.account.Child("retained outputs", 0), MemoryLimit: int64(cfg.RetainedMemory), DiskLimit: int64(cfg.RetainedDisk),
 		Dir: filepath.Join(cfg.DataDir, "retained"), Log: s.p.log,
@@ -143,17 +140,6 @@ func (s *seat) wire(ctx context.Context) error {
 		Run: local.Run, Merge: local.Merge, Threads: cfg.Threads, Clock: clock.System{}, Log: s.p.log,
 	})
 	return nil
-}
-
-// followDrains has workers told when it changes which of them are wanted gone.
-func (s *seat) followDrains(ctx context.Context) {
-	version := uint64(0)
-	for state := range s.node.Watch(ctx) {
-		if state.IntentsVersion != version {
-			version = state.IntentsVersion
-			s.registry.DrainsChanged()
-		}
-	}
 }
 
 // newControlServer returns the gRPC server that nodes call each other on.
