@@ -33,12 +33,18 @@ type coordinatorFake struct {
 
 func startCoordinator(t *testing.T, auth *exchange.Auth, address string) *coordinatorFake {
 	t.Helper()
+	return startNamed(t, auth, "", address)
+}
+
+// startNamed starts one that calls itself by a name.
+func startNamed(t *testing.T, auth *exchange.Auth, id, address string) *coordinatorFake {
+	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &coordinatorFake{
-		address: l.Addr().String(), hellos: make(chan *pb.Hello, 10), beats: make(chan *pb.Heartbeat, 1000), orders: make(chan *pb.JoinResponse, 10),
+		id: id, address: l.Addr().String(), hellos: make(chan *pb.Hello, 10), beats: make(chan *pb.Heartbeat, 1000), orders: make(chan *pb.JoinResponse, 10),
 		lease: 2 * time.Second,
 	}
 	opts := append(exchange.ServerOptions(), grpc.UnaryInterceptor(auth.UnaryServer), grpc.StreamInterceptor(auth.StreamServer))

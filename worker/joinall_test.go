@@ -79,8 +79,7 @@ func TestJoinsAll(t *testing.T) {
 	var cs []*coordinatorFake
 	var addresses []string
 	for _, id := range []string{"c1", "c2", "c3"} {
-		c := startCoordinator(t, n.auth, "127.0.0.1:0")
-		c.id = id
+		c := startNamed(t, n.auth, id, "127.0.0.1:0")
 		cs, addresses = append(cs, c), append(addresses, c.address)
 	}
 	w := workerOf(t, n, nil, addresses...)
@@ -102,8 +101,7 @@ func TestJoinsAll(t *testing.T) {
 	if len(n.manager.Queries()) != 1 || !w.Joined() {
 		t.Error("tasks were given up though a coordinator is there")
 	}
-	c := startCoordinator(t, n.auth, cs[0].address)
-	c.id = "c1"
+	c := startNamed(t, n.auth, "c1", cs[0].address)
 	<-c.hellos
 	c.beat(t, "the task", func(b *pb.Heartbeat) bool { return b.RunningTasks == 1 })
 	cs[2].server.Stop()
@@ -118,8 +116,7 @@ func TestJoinsAll(t *testing.T) {
 // heartbeats, and the other address serves when the first does not.
 func TestOneCoordinatorOnce(t *testing.T) {
 	n := startNode(t, &numbers{}, nil)
-	a, b := startCoordinator(t, n.auth, "127.0.0.1:0"), startCoordinator(t, n.auth, "127.0.0.1:0")
-	a.id, b.id = "c", "c"
+	a, b := startNamed(t, n.auth, "c", "127.0.0.1:0"), startNamed(t, n.auth, "c", "127.0.0.1:0")
 	w := workerOf(t, n, nil, a.address, b.address)
 	<-a.hellos
 	<-b.hellos
@@ -141,11 +138,9 @@ func TestOneCoordinatorOnce(t *testing.T) {
 func TestNames(t *testing.T) {
 	n := startNode(t, &numbers{}, nil)
 	dns := &names{ips: map[string][]string{}}
-	a := startCoordinator(t, n.auth, "127.0.0.1:0")
-	a.id = "a"
+	a := startNamed(t, n.auth, "a", "127.0.0.1:0")
 	_, port, _ := net.SplitHostPort(a.address)
-	b := startCoordinator(t, n.auth, net.JoinHostPort("127.0.0.2", port))
-	b.id = "b"
+	b := startNamed(t, n.auth, "b", net.JoinHostPort("127.0.0.2", port))
 	w := workerOf(t, n, func(d *Deps) { d.Lookup = dns.lookup }, net.JoinHostPort("coordinators", port))
 	time.Sleep(300 * time.Millisecond) // the name is not there yet
 	dns.set("coordinators", "127.0.0.1")
@@ -159,8 +154,7 @@ func TestNames(t *testing.T) {
 	dns.mu.Unlock()
 	b.server.Stop()
 	eventually(t, "one left", func() bool { return w.coordinators() == 1 })
-	b = startCoordinator(t, n.auth, b.address)
-	b.id = "b"
+	b = startNamed(t, n.auth, "b", b.address)
 	<-b.hellos // though nobody knows the name any more
 	dns.mu.Lock()
 	dns.ips = map[string][]string{"coordinators": {"127.0.0.1"}}
@@ -183,8 +177,7 @@ func TestNames(t *testing.T) {
 // while all is well.
 func TestMoved(t *testing.T) {
 	n := startNode(t, &numbers{}, nil)
-	a := startCoordinator(t, n.auth, "127.0.0.1:0")
-	a.id = "a"
+	a := startNamed(t, n.auth, "a", "127.0.0.1:0")
 	_, port, _ := net.SplitHostPort(a.address)
 	dns := &names{ips: map[string][]string{"coordinators": {"127.0.0.1"}}}
 	var looked atomic.Int64
@@ -195,8 +188,7 @@ func TestMoved(t *testing.T) {
 	eventually(t, "joined", w.Joined)
 	a.server.Stop()
 	eventually(t, "lost", func() bool { return !w.Joined() })
-	b := startCoordinator(t, n.auth, net.JoinHostPort("127.0.0.3", port))
-	b.id = "a"
+	b := startNamed(t, n.auth, "a", net.JoinHostPort("127.0.0.3", port))
 	before := looked.Load()
 	time.Sleep(3 * lookSoon)
 	if n := looked.Load() - before; n < 2 {
@@ -213,8 +205,7 @@ func TestMoved(t *testing.T) {
 // TestDrainOrder: the order is obeyed once, from whomever it comes.
 func TestDrainOrder(t *testing.T) {
 	n := startNode(t, &numbers{}, nil)
-	a, b := startCoordinator(t, n.auth, "127.0.0.1:0"), startCoordinator(t, n.auth, "127.0.0.1:0")
-	a.id, b.id = "a", "b"
+	a, b := startNamed(t, n.auth, "a", "127.0.0.1:0"), startNamed(t, n.auth, "b", "127.0.0.1:0")
 	var stops atomic.Int32
 	stopped := make(chan struct{}, 2)
 	workerOf(t, n, func(d *Deps) { d.Stop = func() { stops.Add(1); stopped <- struct{}{} } }, a.address, b.address)
