@@ -77,7 +77,7 @@ func TestChaos(t *testing.T) {
 		"attempts follow a loss", "attempts follow a report", "release", "rows given early", "rest of the result lost", "the rest is looked up in another attempt",
 		"the rest of a result is bound to its coordinator",
 	} {
-		if seen[k] == 0 && !t.Failed() && k != "rest of the result lost" {
+		if seen[k] == 0 && n >= 10_000 && !t.Failed() && k != "rest of the result lost" { // fewer may miss the rare ones
 			t.Errorf("it never happened: %s", k)
 		}
 	}
