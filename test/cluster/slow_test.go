@@ -54,14 +54,14 @@ func TestStoppedWorker(t *testing.T) {
 	if err := worker.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	others, mine, err := c.shares(ctx, "worker-2", 3*time.Second)
+	others, mine, err := c.othersRead(ctx, "worker-2")
 	if e := worker.Signal(syscall.SIGCONT); err != nil || e != nil {
 		t.Fatal(err, e)
 	}
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}
-	stayed, taken, err := c.shares(ctx, "worker-2", 0)
+	taken, _, stayed, err := c.splits(ctx, "worker-2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,24 +75,36 @@ func TestStoppedWorker(t *testing.T) {
 	}
 }
 
-// shares waits a while and says how many splits of tasks that run or ran the
-// given node has, and how many the others have read.
-func (c *Cluster) shares(ctx context.Context, node string, patience time.Duration) (others, mine int, err error) {
-	select {
-	case <-time.After(patience): // the stop is to last
-	case <-ctx.Done():
-		return 0, 0, ctx.Err()
+// othersRead waits until the others have read all splits that they have and a
+// second has brought no more, and says what splits does.
+func (c *Cluster) othersRead(ctx context.Context, node string) (others, mine int, err error) {
+	for last := 0; ; last = others {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		}
+		var have int
+		if others, have, mine, err = c.splits(ctx, node); err != nil || others > 0 && others == last && others == have {
+			return others, mine, err
+		}
 	}
+}
+
+// splits says of the tasks that run or ran how many splits the given node has,
+// and how many the others have and have read.
+func (c *Cluster) splits(ctx context.Context, node string) (read, have, mine int, err error) {
 	s, err := slt.NewSession(c.URL, "system", "runtime")
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	res, err := s.Query(ctx, "SELECT sum(CASE WHEN node_id = '"+node+"' THEN splits ELSE 0 END), sum(CASE WHEN node_id <> '"+node+"' THEN completed_splits ELSE 0 END) FROM system.runtime.tasks")
+	res, err := s.Query(ctx, "SELECT sum(CASE WHEN node_id = '"+node+"' THEN 0 ELSE completed_splits END), sum(CASE WHEN node_id = '"+node+"' THEN 0 ELSE splits END), "+
+		"sum(CASE WHEN node_id = '"+node+"' THEN splits ELSE 0 END) FROM system.runtime.tasks")
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	_, err = fmt.Sscan(strings.Join(res.Rows[0], " "), &mine, &others)
-	return others, mine, err
+	_, err = fmt.Sscan(strings.Join(res.Rows[0], " "), &read, &have, &mine)
+	return read, have, mine, err
 }
 
 // TestLargeResult: rows of a large result come while the query runs, and a

@@ -85,8 +85,11 @@ func TestTakeover(t *testing.T) {
 			got, err = r.query(ctx, heavy, nil)
 			done <- err
 		}()
-		time.Sleep(300 * time.Millisecond)
-		c.replace(ctx, t, c.Leader(ctx))
+		lead := c.Leader(ctx)
+		if err := busy(ctx, lead.URL(), "worker-2"); err != nil {
+			t.Fatal(err)
+		}
+		c.replace(ctx, t, lead)
 		if err := <-done; err != nil || len(got) != 1 || got[0] != heavyRows {
 			t.Errorf("%v, %v", got, err)
 		}
