@@ -87,7 +87,7 @@ func (c *Config) Flags(fs *pflag.FlagSet, role Role) {
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.Var(&c.MemoryLimit, "memory-limit", "memory for queries on this node, such as 4GB (default: 70% of the machine's)")
 	fs.Var(&c.QueryMemoryLimit, "query-memory-limit", "memory of one query on this node (default: all of it)")
-	fs.IntVar(&c.Threads, "threads", runtime.NumCPU(), "threads for query work")
+	fs.IntVar(&c.Threads, "threads", runtime.GOMAXPROCS(0), "threads for query work") // the control group's share, if it has one
 	if role != Coordinator {
 		fs.Var(&c.RetainedMemory, "retained-memory", "memory for task outputs before they go to disk (default: a quarter of --memory-limit)")
 		fs.Var(&c.RetainedDisk, "retained-disk", "disk for task outputs under --data-dir (default 64GB)")
