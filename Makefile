@@ -37,6 +37,7 @@ test-all: build ## the long forms: more cancels, longer fuzzing, unmodified clie
 	@set -o pipefail; go test -json -race -timeout 30m $(RACE) | go run ./test/report
 	$(MAKE) fuzz FUZZTIME=1m
 	test/clients/run.sh
+	test/clients/failover.sh
 
 check: lint check-gen ## what every change must pass: linters, generated code, vet, import lattice, short tests
 	go vet ./...
