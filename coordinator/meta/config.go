@@ -47,6 +47,10 @@ type Config struct {
 	Clock clock.Clock
 	// Timing has defaults for a network of a data center.
 	Timing Timing
+
+	// serve, if set, makes the service for the others: tests stand in for nodes
+	// of other releases.
+	serve func(*Node) pb.MetaServer
 }
 
 // Leadership is what a new leader starts from.
@@ -147,6 +151,9 @@ func (c *Config) check() error {
 	}
 	if c.Lead == nil {
 		c.Lead = func(context.Context, Leadership) error { return nil }
+	}
+	if c.serve == nil {
+		c.serve = func(n *Node) pb.MetaServer { return &service{node: n} }
 	}
 	c.Timing = c.Timing.withDefaults()
 	return nil

@@ -33,17 +33,28 @@ type memory struct {
 	epoch   uint64
 	bytes   int
 	entries map[string]remembered
+	swept   time.Time // when what had expired was last dropped
 }
 
+// remembered is an entry. What is not the entry's maker's stands beside it: a
+// message may be on its way to a peer while it is stamped here.
 type remembered struct {
 	entry *pb.MetaMemory
 	until time.Time
+	size  int
+	// seq is the entry's, was what it had before this node, leading, stamped it:
+	// see stamp. A peer whose entry has either has the same body.
+	seq, was uint64
 }
+
+// sweepEvery is how often a memory that is written to drops what has expired.
+// Nobody is ever told of it.
+const sweepEvery = time.Second
 
 // newMemory starts empty, fenced at the term that was on disk: a process that
 // forgot everything must not acknowledge to leaders it may have refused.
 func newMemory(c clock.Clock, epoch uint64) *memory {
-	return &memory{clock: c, epoch: epoch, entries: map[string]remembered{}}
+	return &memory{clock: c, epoch: epoch, entries: map[string]remembered{}, swept: c.Now()}
 }
 
 // put adds entries and removes keys on behalf of epoch. It reports the newest
@@ -55,40 +66,55 @@ func (m *memory) put(epoch uint64, entries []*pb.MetaMemory, forget []string) (u
 		return m.epoch, false, nil
 	}
 	m.epoch = epoch
-	m.expire()
-	if m.bytes+m.growth(entries, forget) > memoryLimit {
+	sizes := make([]int, len(entries))
+	for i, e := range entries {
+		sizes[i] = proto.Size(e)
+	}
+	if !m.room(entries, sizes, forget) {
 		return m.epoch, false, errMemoryFull // with nothing forgotten either
 	}
 	for _, key := range forget {
 		m.drop(key)
 	}
 	now := m.clock.Now()
-	for _, e := range entries {
-		if old, ok := m.entries[e.Key]; ok && old.entry.Seq > e.Seq {
+	for i, e := range entries {
+		if old, ok := m.entries[e.Key]; ok && old.seq > e.Seq {
 			continue
 		}
 		m.drop(e.Key)
-		m.entries[e.Key] = remembered{e, now.Add(time.Duration(e.TtlMs) * time.Millisecond)}
-		m.bytes += proto.Size(e)
+		m.entries[e.Key] = remembered{entry: e, until: now.Add(time.Duration(e.TtlMs) * time.Millisecond), size: sizes[i], seq: e.Seq}
+		m.bytes += sizes[i]
 	}
 	return m.epoch, true, nil
 }
 
+// room makes room for entries, and reports whether there is enough.
+func (m *memory) room(entries []*pb.MetaMemory, sizes []int, forget []string) bool {
+	if now := m.clock.Now(); now.Sub(m.swept) >= sweepEvery {
+		m.expire()
+	}
+	if m.bytes+m.growth(entries, sizes, forget) <= memoryLimit {
+		return true
+	}
+	m.expire()
+	return m.bytes+m.growth(entries, sizes, forget) <= memoryLimit
+}
+
 // growth is how many bytes more there would be.
-func (m *memory) growth(entries []*pb.MetaMemory, forget []string) (size int) {
+func (m *memory) growth(entries []*pb.MetaMemory, sizes []int, forget []string) (size int) {
 	gone := make(map[string]bool, len(entries)+len(forget))
 	leave := func(key string) {
 		if old, ok := m.entries[key]; ok && !gone[key] {
 			gone[key] = true
-			size -= proto.Size(old.entry)
+			size -= old.size
 		}
 	}
 	for _, key := range forget {
 		leave(key)
 	}
-	for _, e := range entries {
+	for i, e := range entries {
 		leave(e.Key)
-		size += proto.Size(e)
+		size += sizes[i]
 	}
 	return size
 }
@@ -96,50 +122,127 @@ func (m *memory) growth(entries []*pb.MetaMemory, forget []string) (size int) {
 func (m *memory) drop(key string) {
 	if old, ok := m.entries[key]; ok {
 		delete(m.entries, key)
-		m.bytes -= proto.Size(old.entry)
+		m.bytes -= old.size
 	}
 }
 
 func (m *memory) expire() {
-	now := m.clock.Now()
+	m.swept = m.clock.Now()
 	for key, e := range m.entries {
-		if now.After(e.until) {
+		if m.swept.After(e.until) {
 			m.drop(key)
 		}
 	}
 }
 
-// collect returns all entries with the time they have left, and refuses older
-// epochs from now on.
-func (m *memory) collect(epoch uint64) (entries []*pb.MetaMemory, newest uint64, ok bool) {
+// fence refuses older epochs from now on. It reports the newest epoch, and
+// false if this one is older itself.
+func (m *memory) fence(epoch uint64) (newest uint64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if epoch < m.epoch {
-		return nil, m.epoch, false
+		return m.epoch, false
 	}
 	m.epoch = epoch
-	return m.live(), epoch, true
+	return epoch, true
 }
 
-func (m *memory) live() []*pb.MetaMemory {
+// all returns all entries with the time they have left, by key.
+func (m *memory) all() []*pb.MetaMemory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.expire()
-	now := m.clock.Now()
-	var all []*pb.MetaMemory
+	all := make([]*pb.MetaMemory, 0, len(m.entries))
 	for _, e := range m.entries {
-		left := max(1, e.until.Sub(now).Milliseconds())
-		all = append(all, &pb.MetaMemory{Key: e.entry.Key, Body: e.entry.Body, TtlMs: left, Seq: e.entry.Seq})
+		all = append(all, e.left(m.swept))
 	}
 	slices.SortFunc(all, byKey)
 	return all
 }
 
-func byKey(a, b *pb.MetaMemory) int { return strings.Compare(a.Key, b.Key) }
-
-// all is collect for the leader itself.
-func (m *memory) all() []*pb.MetaMemory {
+// some returns those of the entries that there are.
+func (m *memory) some(keys []string) (some []*pb.MetaMemory) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.live()
+	m.expire()
+	for _, key := range keys {
+		if e, ok := m.entries[key]; ok {
+			some = append(some, e.left(m.swept))
+		}
+	}
+	return some
+}
+
+// left is the entry with the time it has left.
+func (e remembered) left(now time.Time) *pb.MetaMemory {
+	return &pb.MetaMemory{Key: e.entry.Key, Body: e.entry.Body, TtlMs: max(1, e.until.Sub(now).Milliseconds()), Seq: e.seq}
+}
+
+func byKey(a, b *pb.MetaMemory) int { return strings.Compare(a.Key, b.Key) }
+
+// list returns the keys and seqs of all entries.
+func (m *memory) list() (l list) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expire()
+	l.keys, l.seqs = make([]string, 0, len(m.entries)), make([]uint64, 0, len(m.entries))
+	for key, e := range m.entries {
+		l.keys, l.seqs = append(l.keys, key), append(l.seqs, e.seq)
+	}
+	return l
+}
+
+// list says what a memory has, without its bodies: an entry's key and seq
+// stand at the same place of both.
+type list struct {
+	keys []string
+	seqs []uint64
+}
+
+// stamp gives the entries of a list a new seq, on behalf of epoch, where they
+// are as they were listed, and returns the keys of those that are not. An older
+// epoch can do nothing: all are.
+func (m *memory) stamp(epoch uint64, l list, seq uint64) (lacks []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if epoch < m.epoch {
+		return l.keys
+	}
+	for i, key := range l.keys {
+		e, ok := m.entries[key]
+		switch {
+		case ok && e.seq == l.seqs[i]:
+			e.was, e.seq = e.seq, seq
+			m.entries[key] = e
+		case !ok || e.seq < seq:
+			lacks = append(lacks, key)
+		}
+	}
+	return lacks
+}
+
+// missing compares the memory, the leader's, with a peer's list: entries are
+// those that the peer lacks or has an older one of, same those that it has
+// under the seq that they had before they were stamped.
+func (m *memory) missing(there list) (entries []*pb.MetaMemory, same list) {
+	has := make(map[string]uint64, len(there.keys))
+	for i, key := range there.keys {
+		has[key] = there.seqs[i]
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.expire()
+	for key, e := range m.entries {
+		seq, ok := has[key]
+		switch {
+		case ok && seq >= e.seq:
+		case ok && e.was != 0 && seq == e.was:
+			same.keys, same.seqs = append(same.keys, key), append(same.seqs, seq)
+		default:
+			entries = append(entries, e.left(m.swept))
+		}
+	}
+	return entries, same
 }
 
 // RememberQuery returns the memory of an accepted query: its id, slug, text
@@ -287,151 +390,20 @@ func (n *Node) tell(ctx context.Context, id string, r *pb.MetaRememberRequest) e
 		n.memories.missed(id)
 		return err
 	}
-	if !answer.Accepted {
-		if answer.Message != "" {
-			return errors.New(answer.Message)
-		}
-		return fmt.Errorf("epoch %d is over, %d has begun: %w", r.Epoch, answer.Epoch, ErrFenced)
+	if err := accepted(answer, r.Epoch); err != nil {
+		return err
 	}
-	n.memories.told(id, answer.Incarnation, false)
+	n.memories.told(id, answer.Incarnation)
 	return nil
 }
 
-// memories is what a leader knows of the others' memories.
-type memories struct {
-	mu   sync.Mutex
-	peer map[string]*peerMemory
-}
-
-type peerMemory struct {
-	incarnation uint64
-	stale       bool
-}
-
-// reset forgets it all: every peer must be told everything.
-func (m *memories) reset() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.peer = map[string]*peerMemory{}
-}
-
-func (m *memories) of(id string) *peerMemory {
-	if m.peer == nil {
-		m.peer = map[string]*peerMemory{}
-	}
-	if m.peer[id] == nil {
-		m.peer[id] = &peerMemory{stale: true}
-	}
-	return m.peer[id]
-}
-
-func (m *memories) missed(id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.of(id).stale = true
-}
-
-func (m *memories) told(id string, incarnation uint64, all bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p := m.of(id)
-	if all {
-		p.stale = false
-	} else if p.incarnation != incarnation {
-		p.stale = true
-	}
-	p.incarnation = incarnation
-}
-
-// refresh tells a peer everything there is to remember. An entry that is
-// being remembered at this moment may miss the list and reach the peer before
-// it, so the list adds and does not replace.
-func (n *Node) refresh(ctx context.Context, id string, epoch uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timing.Call)
-	defer cancel()
-	c, err := n.client(id)
-	if err != nil {
-		return err
-	}
-	answer, err := c.Remember(ctx, &pb.MetaRememberRequest{Epoch: epoch, Entries: n.memory.all()})
-	if err != nil {
-		return err
-	}
-	if !answer.Accepted {
-		return fmt.Errorf("refused: epoch %d %s", answer.Epoch, answer.Message)
-	}
-	n.memories.told(id, answer.Incarnation, true)
-	return nil
-}
-
-// recollect gathers what a majority of memories holds, fences older epochs
-// there, and has a majority remember the union on behalf of this epoch.
-func (n *Node) recollect(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, error) {
-	if n.cfg.alone() {
-		return nil, nil
-	}
-	own, later, ok := n.memory.collect(epoch)
-	if !ok {
-		return nil, fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, later, ErrFenced)
-	}
-	n.memories.reset()
-	u := &union{entries: map[string]*pb.MetaMemory{}}
-	u.add(own)
-	err := n.majority(ctx, func(ctx context.Context, id string) error {
-		c, err := n.client(id)
-		if err != nil {
-			return err
-		}
-		answer, err := c.Collect(ctx, &pb.MetaCollectRequest{Epoch: epoch})
-		if err != nil {
-			return err
-		}
-		if !answer.Accepted {
-			return fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, answer.Epoch, ErrFenced)
-		}
-		u.add(answer.Entries)
+// accepted returns why a peer does not remember, nil if it does.
+func accepted(answer *pb.MetaRememberResponse, epoch uint64) error {
+	switch {
+	case answer.Accepted:
 		return nil
-	})
-	if err != nil {
-		return nil, err
+	case answer.Message != "":
+		return errors.New(answer.Message)
 	}
-	all, newest := u.take()
-	n.seq.Store(max(newest, firstSeq(epoch)))
-	return all, n.remember(ctx, &pb.MetaRememberRequest{Epoch: epoch, Entries: all})
-}
-
-// firstSeq is below the numbers of all entries of an epoch and above those of
-// older ones. So what an older leader told a minority, which it may have on its
-// return, never counts against what newer leaders acknowledged.
-func firstSeq(epoch uint64) uint64 { return epoch << epochShift }
-
-// epochShift leaves an epoch 10^12 numbers, and a cluster 16 million epochs.
-const epochShift = 40
-
-// union is what several memories hold between them.
-type union struct {
-	mu      sync.Mutex
-	entries map[string]*pb.MetaMemory
-}
-
-func (u *union) add(entries []*pb.MetaMemory) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, e := range entries {
-		if old := u.entries[e.Key]; old == nil || old.Seq < e.Seq {
-			u.entries[e.Key] = e
-		}
-	}
-}
-
-// take returns copies of the entries by key, and the highest seq.
-func (u *union) take() (all []*pb.MetaMemory, seq uint64) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, e := range u.entries {
-		all = append(all, &pb.MetaMemory{Key: e.Key, Body: e.Body, TtlMs: e.TtlMs})
-		seq = max(seq, e.Seq)
-	}
-	slices.SortFunc(all, byKey)
-	return all, seq
+	return fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, answer.Epoch, ErrFenced)
 }

@@ -44,12 +44,13 @@ func TestMemory(t *testing.T) {
 	c.Advance(2 * time.Second)
 	put(6, true, memo("c", time.Minute, 3))
 	put(5, false, memo("d", time.Minute, 4))
-	got, newest, ok := m.collect(7)
+	newest, ok := m.fence(7)
+	got := m.all()
 	if keys(got) != "a c" || !ok || newest != 7 || got[0].TtlMs != 58000 {
 		t.Fatalf("collected %s, %v: %v", keys(got), ok, got)
 	}
 	put(6, false, memo("e", time.Minute, 5)) // what it still sends comes to nothing
-	if _, newest, ok := m.collect(6); ok || newest != 7 {
+	if newest, ok := m.fence(6); ok || newest != 7 {
 		t.Fatal("an older leader may collect")
 	}
 	put(7, true, memo("a", time.Minute, 9))
@@ -122,16 +123,6 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	everywhere("page/other page/q plan/other query/other")
-}
-
-func TestUnion(t *testing.T) {
-	u := &union{entries: map[string]*pb.MetaMemory{}}
-	u.add([]*pb.MetaMemory{memo("b", 1*time.Second, 4), memo("a", 2*time.Second, 2)})
-	u.add([]*pb.MetaMemory{memo("b", 3*time.Second, 3), memo("a", 4*time.Second, 7), memo("c", time.Second, 1)})
-	all, seq := u.take()
-	if keys(all) != "a b c" || seq != 7 || all[0].TtlMs != 4000 || all[1].TtlMs != 1000 {
-		t.Fatalf("%v, seq %d", all, seq)
-	}
 }
 
 // TestRememberSurvives acknowledges entries and kills the leader at once: the

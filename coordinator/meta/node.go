@@ -179,7 +179,7 @@ func (n *Node) begin() error {
 	}
 	n.server = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))
-	pb.RegisterMetaServer(n.server, &service{node: n})
+	pb.RegisterMetaServer(n.server, n.cfg.serve(n))
 	n.wait.Go(func() { _ = n.server.Serve(n.mux.grpc) }) // ends with the door
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -74,7 +75,7 @@ func (n *Node) reign(ctx context.Context, epoch uint64) {
 func (n *Node) lead(ctx context.Context, epoch uint64) error {
 	begin := time.Now()
 	n.rising.Store(epoch)
-	all, err := n.takeOver(ctx, epoch)
+	all, parts, err := n.takeOver(ctx, epoch)
 	if err != nil {
 		n.rising.Store(0)
 		return err
@@ -86,7 +87,7 @@ func (n *Node) lead(ctx context.Context, epoch uint64) error {
 		return ctx.Err()
 	}
 	n.moved.wake()
-	n.cfg.Log.Info("leads the coordinators", "node", n.cfg.ID, "epoch", epoch, "remembered", len(all), "took", time.Since(begin).Round(time.Millisecond))
+	n.cfg.Log.Info("leads the coordinators", "node", n.cfg.ID, "epoch", epoch, "remembered", len(all), "took", time.Since(begin).Round(time.Millisecond), parts)
 	if n.mux != nil {
 		n.wait.Go(func() { n.tend(ctx, epoch) })
 	}
@@ -99,10 +100,12 @@ func (n *Node) lead(ctx context.Context, epoch uint64) error {
 
 // takeOver makes sure that this node knows everything that older leaders
 // acknowledged, and that they can acknowledge nothing more.
-func (n *Node) takeOver(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, error) {
+func (n *Node) takeOver(ctx context.Context, epoch uint64) (all []*pb.MetaMemory, parts slog.Attr, err error) {
+	watch := stopwatch{last: time.Now()}
 	if err := n.raft.Barrier(n.cfg.Timing.Apply).Error(); err != nil {
-		return nil, fmt.Errorf("waiting for older entries: %w", err)
+		return nil, parts, fmt.Errorf("waiting for older entries: %w", err)
 	}
+	watch.lap("barrier")
 	e := &pb.MetaEntry{Id: newID(), Base: n.State().Index, Commands: []Command{lead(epoch, n.cfg.ID)}}
 	if n.State().ClusterID == "" {
 		e.Commands = append(e.Commands, foundCluster(newID()))
@@ -110,20 +113,34 @@ func (n *Node) takeOver(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, er
 	// Not through Apply: this must not be done by another leader.
 	r := n.applyHere(ctx, e)
 	if err := refusal(r.Code, r.Message); err != nil {
-		return nil, fmt.Errorf("beginning epoch %d: %w", epoch, err)
+		return nil, parts, fmt.Errorf("beginning epoch %d: %w", epoch, err)
 	}
+	watch.lap("entry")
 	for {
 		all, err := n.recollect(ctx, epoch)
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrFenced) {
-			return all, err
+			watch.lap("memory")
+			return all, slog.Group("of_it", watch.laps...), err
 		}
 		n.cfg.Log.Debug("collecting what the coordinators remember", "node", n.cfg.ID, "error", err)
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, parts, ctx.Err()
 		}
 	}
+}
+
+// stopwatch notes how long the steps of something took.
+type stopwatch struct {
+	last time.Time
+	laps []any
+}
+
+func (s *stopwatch) lap(name string) {
+	now := time.Now()
+	s.laps = append(s.laps, slog.Duration(name, now.Sub(s.last).Round(100*time.Microsecond)))
+	s.last = now
 }
 
 // tend keeps the others in good order while this node leads: who has

@@ -79,16 +79,31 @@ func (s *service) Remember(_ context.Context, r *pb.MetaRememberRequest) (*pb.Me
 	if err != nil {
 		answer.Message = err.Error()
 	}
+	if answer.Accepted && len(r.GetSame()) == len(r.GetSeqs()) {
+		answer.Compared, answer.Lacks = true, s.node.memory.stamp(r.GetEpoch(), list{r.GetSame(), r.GetSeqs()}, r.GetStamp())
+	}
 	return answer, nil
 }
 
-// Collect returns what is remembered, to a newer leader.
+// Collect returns what is remembered, to a newer leader: the keys and seqs of
+// all, or some entries, or all.
 func (s *service) Collect(_ context.Context, r *pb.MetaCollectRequest) (*pb.MetaCollectResponse, error) {
 	if err := s.node.usable(); err != nil {
 		return nil, err
 	}
-	entries, epoch, ok := s.node.memory.collect(r.GetEpoch())
-	return &pb.MetaCollectResponse{Accepted: ok, Epoch: epoch, Incarnation: s.node.incarnation, Entries: entries}, nil
+	epoch, ok := s.node.memory.fence(r.GetEpoch())
+	answer := &pb.MetaCollectResponse{Accepted: ok, Epoch: epoch, Incarnation: s.node.incarnation}
+	switch {
+	case !ok:
+	case r.GetList():
+		l := s.node.memory.list()
+		answer.Listed, answer.Keys, answer.Seqs = true, l.keys, l.seqs
+	case len(r.GetKeys()) > 0:
+		answer.Entries = s.node.memory.some(r.GetKeys())
+	default:
+		answer.Entries = s.node.memory.all()
+	}
+	return answer, nil
 }
 
 // Restore replaces the state by a backup that comes in pieces.

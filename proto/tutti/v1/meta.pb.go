@@ -2534,7 +2534,14 @@ type MetaProbeResponse struct {
 	Failure     string                 `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
 	About       *MetaAbout             `protobuf:"bytes,10,opt,name=about,proto3" json:"about,omitempty"`
 	// fresh says that it was just started and has not heard of a leader since.
-	Fresh         bool `protobuf:"varint,11,opt,name=fresh,proto3" json:"fresh,omitempty"`
+	Fresh bool `protobuf:"varint,11,opt,name=fresh,proto3" json:"fresh,omitempty"`
+	// last_term is the term of the last entry of its log.
+	LastTerm uint64 `protobuf:"varint,12,opt,name=last_term,json=lastTerm,proto3" json:"last_term,omitempty"`
+	// misses is the leader that it has lost: it is gone, or silent for too long.
+	Misses string `protobuf:"bytes,13,opt,name=misses,proto3" json:"misses,omitempty"`
+	// leads says that it is raft's leader, votes that it may stand for election.
+	Leads         bool `protobuf:"varint,14,opt,name=leads,proto3" json:"leads,omitempty"`
+	Votes         bool `protobuf:"varint,15,opt,name=votes,proto3" json:"votes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2642,6 +2649,34 @@ func (x *MetaProbeResponse) GetAbout() *MetaAbout {
 func (x *MetaProbeResponse) GetFresh() bool {
 	if x != nil {
 		return x.Fresh
+	}
+	return false
+}
+
+func (x *MetaProbeResponse) GetLastTerm() uint64 {
+	if x != nil {
+		return x.LastTerm
+	}
+	return 0
+}
+
+func (x *MetaProbeResponse) GetMisses() string {
+	if x != nil {
+		return x.Misses
+	}
+	return ""
+}
+
+func (x *MetaProbeResponse) GetLeads() bool {
+	if x != nil {
+		return x.Leads
+	}
+	return false
+}
+
+func (x *MetaProbeResponse) GetVotes() bool {
+	if x != nil {
+		return x.Votes
 	}
 	return false
 }
@@ -3326,8 +3361,10 @@ type MetaPlan struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Query string                 `protobuf:"bytes,1,opt,name=query,proto3" json:"query,omitempty"`
 	// plan is encoded by the coordinator, in its codec's version.
-	Plan          []byte `protobuf:"bytes,2,opt,name=plan,proto3" json:"plan,omitempty"`
-	Version       uint32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	Plan    []byte `protobuf:"bytes,2,opt,name=plan,proto3" json:"plan,omitempty"`
+	Version uint32 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// catalogs is the generation of the catalogs that it was made with.
+	Catalogs      uint64 `protobuf:"varint,4,opt,name=catalogs,proto3" json:"catalogs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3379,6 +3416,13 @@ func (x *MetaPlan) GetPlan() []byte {
 func (x *MetaPlan) GetVersion() uint32 {
 	if x != nil {
 		return x.Version
+	}
+	return 0
+}
+
+func (x *MetaPlan) GetCatalogs() uint64 {
+	if x != nil {
+		return x.Catalogs
 	}
 	return 0
 }
@@ -3553,10 +3597,15 @@ func (x *MetaHeader) GetValues() []string {
 }
 
 type MetaRememberRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Entries       []*MetaMemory          `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
-	Forget        []string               `protobuf:"bytes,3,rep,name=forget,proto3" json:"forget,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Epoch   uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Entries []*MetaMemory          `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
+	Forget  []string               `protobuf:"bytes,3,rep,name=forget,proto3" json:"forget,omitempty"`
+	// same and seqs name entries that the peer has as it listed them: one that it
+	// still has with that very seq gets the seq stamp, and its body does not travel.
+	Same          []string `protobuf:"bytes,4,rep,name=same,proto3" json:"same,omitempty"`
+	Seqs          []uint64 `protobuf:"varint,5,rep,packed,name=seqs,proto3" json:"seqs,omitempty"`
+	Stamp         uint64   `protobuf:"varint,6,opt,name=stamp,proto3" json:"stamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3612,12 +3661,36 @@ func (x *MetaRememberRequest) GetForget() []string {
 	return nil
 }
 
+func (x *MetaRememberRequest) GetSame() []string {
+	if x != nil {
+		return x.Same
+	}
+	return nil
+}
+
+func (x *MetaRememberRequest) GetSeqs() []uint64 {
+	if x != nil {
+		return x.Seqs
+	}
+	return nil
+}
+
+func (x *MetaRememberRequest) GetStamp() uint64 {
+	if x != nil {
+		return x.Stamp
+	}
+	return 0
+}
+
 type MetaRememberResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Accepted      bool                   `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Incarnation   uint64                 `protobuf:"fixed64,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Accepted    bool                   `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Epoch       uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Incarnation uint64                 `protobuf:"fixed64,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Message     string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// compared says that same was read, lacks which of it was not there.
+	Compared      bool     `protobuf:"varint,5,opt,name=compared,proto3" json:"compared,omitempty"`
+	Lacks         []string `protobuf:"bytes,6,rep,name=lacks,proto3" json:"lacks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3680,9 +3753,26 @@ func (x *MetaRememberResponse) GetMessage() string {
 	return ""
 }
 
+func (x *MetaRememberResponse) GetCompared() bool {
+	if x != nil {
+		return x.Compared
+	}
+	return false
+}
+
+func (x *MetaRememberResponse) GetLacks() []string {
+	if x != nil {
+		return x.Lacks
+	}
+	return nil
+}
+
 type MetaCollectRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Epoch uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// list asks for keys and seqs instead of entries, keys for these entries only.
+	List          bool     `protobuf:"varint,2,opt,name=list,proto3" json:"list,omitempty"`
+	Keys          []string `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3724,12 +3814,30 @@ func (x *MetaCollectRequest) GetEpoch() uint64 {
 	return 0
 }
 
+func (x *MetaCollectRequest) GetList() bool {
+	if x != nil {
+		return x.List
+	}
+	return false
+}
+
+func (x *MetaCollectRequest) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
 type MetaCollectResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Accepted      bool                   `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Incarnation   uint64                 `protobuf:"fixed64,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Entries       []*MetaMemory          `protobuf:"bytes,4,rep,name=entries,proto3" json:"entries,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Accepted    bool                   `protobuf:"varint,1,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Epoch       uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Incarnation uint64                 `protobuf:"fixed64,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Entries     []*MetaMemory          `protobuf:"bytes,4,rep,name=entries,proto3" json:"entries,omitempty"`
+	// listed says that keys and seqs are what there is, and entries is empty.
+	Listed        bool     `protobuf:"varint,5,opt,name=listed,proto3" json:"listed,omitempty"`
+	Keys          []string `protobuf:"bytes,6,rep,name=keys,proto3" json:"keys,omitempty"`
+	Seqs          []uint64 `protobuf:"varint,7,rep,packed,name=seqs,proto3" json:"seqs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3788,6 +3896,27 @@ func (x *MetaCollectResponse) GetIncarnation() uint64 {
 func (x *MetaCollectResponse) GetEntries() []*MetaMemory {
 	if x != nil {
 		return x.Entries
+	}
+	return nil
+}
+
+func (x *MetaCollectResponse) GetListed() bool {
+	if x != nil {
+		return x.Listed
+	}
+	return false
+}
+
+func (x *MetaCollectResponse) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *MetaCollectResponse) GetSeqs() []uint64 {
+	if x != nil {
+		return x.Seqs
 	}
 	return nil
 }
@@ -4162,7 +4291,7 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\x0e2\x12.tutti.v1.MetaCodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\"\x12\n" +
-	"\x10MetaProbeRequest\"\xd8\x02\n" +
+	"\x10MetaProbeRequest\"\xb9\x03\n" +
 	"\x11MetaProbeResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\bstanding\x18\x02 \x01(\x0e2\x16.tutti.v1.MetaStandingR\bstanding\x12\x1d\n" +
@@ -4177,7 +4306,11 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\afailure\x18\t \x01(\tR\afailure\x12)\n" +
 	"\x05about\x18\n" +
 	" \x01(\v2\x13.tutti.v1.MetaAboutR\x05about\x12\x14\n" +
-	"\x05fresh\x18\v \x01(\bR\x05fresh\"\x9f\x02\n" +
+	"\x05fresh\x18\v \x01(\bR\x05fresh\x12\x1b\n" +
+	"\tlast_term\x18\f \x01(\x04R\blastTerm\x12\x16\n" +
+	"\x06misses\x18\r \x01(\tR\x06misses\x12\x14\n" +
+	"\x05leads\x18\x0e \x01(\bR\x05leads\x12\x14\n" +
+	"\x05votes\x18\x0f \x01(\bR\x05votes\"\x9f\x02\n" +
 	"\tMetaAbout\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12!\n" +
 	"\fhttp_address\x18\x02 \x01(\tR\vhttpAddress\x12\x18\n" +
@@ -4223,11 +4356,12 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"K\n" +
 	"\aMetaRun\x12\x18\n" +
 	"\arequest\x18\x01 \x01(\fR\arequest\x12&\n" +
-	"\x04plan\x18\x02 \x01(\v2\x12.tutti.v1.MetaPlanR\x04plan\"N\n" +
+	"\x04plan\x18\x02 \x01(\v2\x12.tutti.v1.MetaPlanR\x04plan\"j\n" +
 	"\bMetaPlan\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x12\n" +
 	"\x04plan\x18\x02 \x01(\fR\x04plan\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\rR\aversion\"\xe8\x01\n" +
+	"\aversion\x18\x03 \x01(\rR\aversion\x12\x1a\n" +
+	"\bcatalogs\x18\x04 \x01(\x04R\bcatalogs\"\xe8\x01\n" +
 	"\bMetaPage\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x12\n" +
 	"\x04slug\x18\x02 \x01(\tR\x04slug\x12\x14\n" +
@@ -4241,23 +4375,33 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\n" +
 	"MetaHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06values\x18\x02 \x03(\tR\x06values\"s\n" +
+	"\x06values\x18\x02 \x03(\tR\x06values\"\xb1\x01\n" +
 	"\x13MetaRememberRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12.\n" +
 	"\aentries\x18\x02 \x03(\v2\x14.tutti.v1.MetaMemoryR\aentries\x12\x16\n" +
-	"\x06forget\x18\x03 \x03(\tR\x06forget\"\x84\x01\n" +
+	"\x06forget\x18\x03 \x03(\tR\x06forget\x12\x12\n" +
+	"\x04same\x18\x04 \x03(\tR\x04same\x12\x12\n" +
+	"\x04seqs\x18\x05 \x03(\x04R\x04seqs\x12\x14\n" +
+	"\x05stamp\x18\x06 \x01(\x04R\x05stamp\"\xb6\x01\n" +
 	"\x14MetaRememberResponse\x12\x1a\n" +
 	"\baccepted\x18\x01 \x01(\bR\baccepted\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x06R\vincarnation\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"*\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12\x1a\n" +
+	"\bcompared\x18\x05 \x01(\bR\bcompared\x12\x14\n" +
+	"\x05lacks\x18\x06 \x03(\tR\x05lacks\"R\n" +
 	"\x12MetaCollectRequest\x12\x14\n" +
-	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"\x99\x01\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04list\x18\x02 \x01(\bR\x04list\x12\x12\n" +
+	"\x04keys\x18\x03 \x03(\tR\x04keys\"\xd9\x01\n" +
 	"\x13MetaCollectResponse\x12\x1a\n" +
 	"\baccepted\x18\x01 \x01(\bR\baccepted\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x06R\vincarnation\x12.\n" +
-	"\aentries\x18\x04 \x03(\v2\x14.tutti.v1.MetaMemoryR\aentries\"v\n" +
+	"\aentries\x18\x04 \x03(\v2\x14.tutti.v1.MetaMemoryR\aentries\x12\x16\n" +
+	"\x06listed\x18\x05 \x01(\bR\x06listed\x12\x12\n" +
+	"\x04keys\x18\x06 \x03(\tR\x04keys\x12\x12\n" +
+	"\x04seqs\x18\a \x03(\x04R\x04seqs\"v\n" +
 	"\tMetaHello\x12\x10\n" +
 	"\x03use\x18\x01 \x01(\tR\x03use\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +

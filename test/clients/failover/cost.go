@@ -91,12 +91,16 @@ func (p *place) measure(ctx context.Context) (times []time.Duration, err error) 
 	return times, nil
 }
 
-func selectOne(ctx context.Context, url string) error {
+// selectOne runs SELECT 1.
+func selectOne(ctx context.Context, url string) error { return run(ctx, url, "SELECT 1") }
+
+// run runs a statement that has one row.
+func run(ctx context.Context, url, sql string) error {
 	method, at, rows := http.MethodPost, url+"/v1/statement", 0
 	for at != "" {
 		var body io.Reader
 		if method == http.MethodPost {
-			body = strings.NewReader("SELECT 1")
+			body = strings.NewReader(sql)
 		}
 		req, err := http.NewRequestWithContext(ctx, method, at, body)
 		if err != nil {

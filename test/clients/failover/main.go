@@ -33,7 +33,7 @@ type options struct {
 	clients                 []string
 	kills, moves, upgrades  int
 	every, moveEvery        time.Duration
-	cost                    int
+	cost, pauses            int
 	table                   string
 }
 
@@ -51,6 +51,7 @@ func main() {
 	pflag.DurationVar(&o.moveEvery, "move-every", 5*time.Second, "time between handovers")
 	pflag.IntVar(&o.upgrades, "upgrades", 2, "how often all coordinators are restarted in turn")
 	pflag.IntVar(&o.cost, "cost", 0, "runs of a comparison of three coordinators with one, instead of all that")
+	pflag.IntVar(&o.pauses, "pauses", 0, "handovers, and kills, of which to say where the time goes, instead of all that")
 	pflag.StringVar(&o.table, "table", "", "file for what is found, as Markdown")
 	pflag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -73,6 +74,9 @@ func (o *options) run(ctx context.Context) error {
 	}
 	if o.cost > 0 {
 		return o.compare(ctx, out)
+	}
+	if o.pauses > 0 {
+		return o.measurePauses(ctx, out)
 	}
 	return o.failover(ctx, out)
 }

@@ -25,7 +25,11 @@ type stage struct {
 }
 
 func (o *options) catalogs() map[string]string {
-	return map[string]string{"lake": "connector: lake\nwarehouse: " + o.lake + "\n"}
+	all := map[string]string{"tpch": "connector: tpch\n"}
+	if o.lake != "" {
+		all["lake"] = "connector: lake\nwarehouse: " + o.lake + "\n"
+	}
+	return all
 }
 
 // start makes the cluster. Addresses are fixed: those of a coordinator that is

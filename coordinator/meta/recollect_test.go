@@ -1,0 +1,285 @@
+package meta
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tuttidb/tutti/internal/clock"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// show is a list as text, by key.
+func (l list) show() string {
+	var all []string
+	for i, key := range l.keys {
+		all = append(all, fmt.Sprint(key, "@", l.seqs[i]))
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func listOf(entries ...*pb.MetaMemory) (l list) {
+	for _, e := range entries {
+		l.keys, l.seqs = append(l.keys, e.Key), append(l.seqs, e.Seq)
+	}
+	return l
+}
+
+// fill makes a memory of entries in epoch 1.
+func fill(t *testing.T, entries ...*pb.MetaMemory) *memory {
+	t.Helper()
+	m := newMemory(clock.NewManual(time.Unix(1000, 0)), 1)
+	if _, ok, err := m.put(1, entries, nil); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	return m
+}
+
+func TestUnion(t *testing.T) {
+	u := newUnion([]*pb.MetaMemory{memo("b", 1*time.Second, 4), memo("a", 2*time.Second, 2)})
+	there := []*pb.MetaMemory{memo("b", 3*time.Second, 3), memo("a", 4*time.Second, 7), memo("c", time.Second, 1)}
+	if got := u.lacks(listOf(there...)); !slices.Equal(got, []string{"a", "c"}) {
+		t.Fatalf("it asks for %v", got)
+	}
+	u.add("c2", listOf(there...), there)
+	all, lists := u.take()
+	if keys(all) != "a b c" || all[0].TtlMs != 4000 || all[1].TtlMs != 1000 || lists["c2"].show() != "a@7 b@3 c@1" {
+		t.Fatalf("%v, %v", all, lists)
+	}
+	u.add("c3", list{}, []*pb.MetaMemory{memo("d", time.Second, 1)})
+	if len(u.entries) != 3 || len(lists) != 1 {
+		t.Error("what came too late counts")
+	}
+}
+
+// TestStamp: entries that are as they were listed get the new seq, others are
+// told; older epochs change nothing.
+func TestStamp(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		epoch       uint64
+		listed      []*pb.MetaMemory
+		lacks, want string
+	}{
+		{"all", 2, []*pb.MetaMemory{memo("a", 0, 3), memo("b", 0, 4)}, "", "a@100 b@100"},
+		{"one that is older", 2, []*pb.MetaMemory{memo("a", 0, 5), memo("b", 0, 4)}, "a", "a@3 b@100"},
+		{"one that is newer", 2, []*pb.MetaMemory{memo("a", 0, 2)}, "a", "a@3 b@4"},
+		{"one that is not there", 2, []*pb.MetaMemory{memo("c", 0, 2)}, "c", "a@3 b@4"},
+		{"nothing", 2, nil, "", "a@3 b@4"},
+		{"for an older leader", 0, []*pb.MetaMemory{memo("a", 0, 3)}, "a", "a@3 b@4"},
+	} {
+		m := fill(t, memo("a", time.Minute, 3), memo("b", time.Minute, 4))
+		lacks := m.stamp(c.epoch, listOf(c.listed...), 100)
+		if got := m.list().show(); strings.Join(lacks, " ") != c.lacks || got != c.want {
+			t.Errorf("%s: %s lacks %v, want %s lacks %q", c.name, got, lacks, c.want, c.lacks)
+		}
+	}
+	m := fill(t, memo("a", time.Minute, 100)) // stamped before, by a call whose answer was lost
+	if lacks := m.stamp(1, listOf(memo("a", 0, 3)), 100); len(lacks) != 0 {
+		t.Errorf("stamped twice it lacks %v", lacks)
+	}
+}
+
+// TestMissing: what a leader tells a peer after it has stamped its own.
+func TestMissing(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		there        []*pb.MetaMemory
+		bodies, same string
+	}{
+		{"an empty one", nil, "a b new", ""},
+		{"the same", []*pb.MetaMemory{memo("a", 0, 3), memo("b", 0, 4)}, "new", "a@3 b@4"},
+		{"one was told before", []*pb.MetaMemory{memo("a", 0, 100), memo("b", 0, 4), memo("new", 0, 101)}, "", "b@4"},
+		{"older", []*pb.MetaMemory{memo("a", 0, 2), memo("b", 0, 4)}, "a new", "b@4"},
+		{"nobody's", []*pb.MetaMemory{memo("a", 0, 7), memo("b", 0, 4), memo("x", 0, 50)}, "a new", "b@4"},
+		{"it was told of a newer one that is on its way", []*pb.MetaMemory{memo("a", 0, 3), memo("b", 0, 102)}, "new", "a@3"},
+	} {
+		m := fill(t, memo("a", time.Minute, 3), memo("b", time.Minute, 4))
+		m.stamp(2, m.list(), 100)
+		if _, ok, err := m.put(2, []*pb.MetaMemory{memo("new", time.Minute, 101)}, nil); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		bodies, same := m.missing(listOf(c.there...))
+		slices.SortFunc(bodies, byKey)
+		if keys(bodies) != c.bodies || same.show() != c.same {
+			t.Errorf("%s: bodies %q and same %q, want %q and %q", c.name, keys(bodies), same.show(), c.bodies, c.same)
+		}
+	}
+}
+
+// TestMemoriesOf: a peer needs everything until it was told everything, and
+// again if it missed something meanwhile or is another process.
+func TestMemoriesOf(t *testing.T) {
+	var m memories
+	steps := []struct {
+		name string
+		do   func()
+		want bool
+	}{
+		{"at first", func() {}, true},
+		{"told something", func() { m.told("c2", 7) }, true},
+		{"told all", func() { m.toldAll("c2", 7, m.misses("c2")) }, false},
+		{"told something more", func() { m.told("c2", 7) }, false},
+		{"it missed something", func() { m.missed("c2") }, true},
+		{"it missed something while it was told all", func() { n := m.misses("c2"); m.missed("c2"); m.toldAll("c2", 7, n) }, true},
+		{"told all again", func() { m.toldAll("c2", 7, m.misses("c2")) }, false},
+		{"a new leadership", func() { m.reset() }, true},
+	}
+	for _, s := range steps {
+		s.do()
+		if got := m.other("c2", 7); got != s.want {
+			t.Errorf("%s: %v", s.name, got)
+		}
+	}
+	m.toldAll("c2", 7, 0)
+	if !m.other("c2", 8) {
+		t.Error("another process has all")
+	}
+}
+
+// TestRecollect gives three nodes different memories, and has another lead: all
+// have the same then, the newest of each, under one stamp.
+func TestRecollect(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	rest := g.others(lead)
+	epoch := lead.ready.Load()
+	ctx := within(t, 10*time.Second)
+	for i := range 50 {
+		if err := lead.Remember(ctx, epoch, page(fmt.Sprintf("q%02d", i), []byte("1"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range rest {
+		g.until("all have all", func() error {
+			if len(n.memory.list().keys) != 50 {
+				return fmt.Errorf("%s has %d", n.cfg.ID, len(n.memory.list().keys))
+			}
+			return nil
+		})
+	}
+	// What a majority had when its leader was lost in the middle of a call.
+	told := func(n *Node, id, body string, seq uint64) {
+		m := page(id, []byte(body))
+		m.Seq = firstSeq(epoch) + seq
+		if _, ok, err := n.memory.put(epoch, []*pb.MetaMemory{m}, nil); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	told(rest[0], "q00", "2", 1000)
+	told(lead, "q00", "2", 1000)
+	told(rest[0], "q01", "3", 1001)
+	told(lead, "q01", "3", 1001)
+	told(lead, "q50", "4", 1002)
+	told(rest[0], "q50", "4", 1002)
+	if err := lead.Transfer(ctx, rest[1].cfg.ID); err != nil { // who knows least
+		t.Fatal(err)
+	}
+	g.until("it leads", func() error {
+		if rest[1].ready.Load() == 0 {
+			return fmt.Errorf("%s does not", rest[1].cfg.ID)
+		}
+		return nil
+	})
+	g.mu.Lock()
+	start := g.last.Remembered
+	g.mu.Unlock()
+	want := map[string]string{"q00": "2", "q01": "3", "q50": "4"}
+	for _, m := range start {
+		if id := m.GetPage().GetQuery(); string(m.GetPage().GetBody()) != or(want[id], "1") {
+			t.Errorf("it starts from %s %q", id, m.GetPage().GetBody())
+		}
+	}
+	if len(start) != 51 {
+		t.Errorf("it starts from %d entries", len(start))
+	}
+	stamp := firstSeq(rest[1].ready.Load())
+	for _, n := range []*Node{lead, rest[0], rest[1]} {
+		g.until("all have the same", func() error {
+			got := n.memory.list()
+			for i, seq := range got.seqs {
+				if seq != stamp {
+					return fmt.Errorf("%s has %s of %d, not %d", n.cfg.ID, got.keys[i], seq, stamp)
+				}
+			}
+			for _, m := range n.memory.all() {
+				if id := m.GetPage().GetQuery(); string(m.GetPage().GetBody()) != or(want[id], "1") {
+					return fmt.Errorf("%s has %q of %s", n.cfg.ID, m.GetPage().GetBody(), id)
+				}
+			}
+			if len(got.keys) != 51 {
+				return fmt.Errorf("%s has %d", n.cfg.ID, len(got.keys))
+			}
+			return nil
+		})
+	}
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}
+
+// before is a service as the release before had it: it sends entries where it
+// is asked for a list, and does not compare.
+type before struct{ *service }
+
+func (s before) Collect(ctx context.Context, r *pb.MetaCollectRequest) (*pb.MetaCollectResponse, error) {
+	return s.service.Collect(ctx, &pb.MetaCollectRequest{Epoch: r.Epoch})
+}
+
+func (s before) Remember(ctx context.Context, r *pb.MetaRememberRequest) (*pb.MetaRememberResponse, error) {
+	answer, err := s.service.Remember(ctx, &pb.MetaRememberRequest{Epoch: r.Epoch, Entries: r.Entries, Forget: r.Forget})
+	answer.Compared = false
+	return answer, err
+}
+
+// TestRecollectFromAnOlderRelease: in the middle of an upgrade bodies travel,
+// and all is right.
+func TestRecollectFromAnOlderRelease(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3")
+	g.edit = func(c *Config) {
+		if c.ID != "c1" {
+			c.serve = func(n *Node) pb.MetaServer { return before{&service{node: n}} }
+		}
+	}
+	g.openAll()
+	g.settled()
+	ctx := within(t, 20*time.Second)
+	for _, to := range []string{"c2", "c1", "c3", "c1"} {
+		lead := g.leader()
+		if err := lead.Remember(ctx, lead.ready.Load(), page(to, bytes.Repeat([]byte("x"), 100))); err != nil {
+			t.Fatal(err)
+		}
+		if lead.cfg.ID != to {
+			if err := lead.Transfer(ctx, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := g.node(to)
+		g.until(to+" leads with all", func() error {
+			if n.ready.Load() == 0 || !strings.Contains(keys(n.memory.all()), "page/"+to) {
+				return fmt.Errorf("it has %s", keys(n.memory.all()))
+			}
+			return nil
+		})
+	}
+	for _, id := range g.ids {
+		g.until("all have all", func() error {
+			if got := keys(g.node(id).memory.all()); got != "page/c1 page/c2 page/c3" {
+				return fmt.Errorf("%s has %s", id, got)
+			}
+			return nil
+		})
+	}
+}
