@@ -24,6 +24,7 @@ import (
 
 	"github.com/tuttidb/tutti/test/chaos"
 	"github.com/tuttidb/tutti/test/chaos/rig"
+	"github.com/tuttidb/tutti/test/cluster"
 	"github.com/tuttidb/tutti/test/tpch"
 )
 
@@ -106,7 +107,7 @@ func within(ctx context.Context, o options, mode string, measure func(context.Co
 				_ = s.Close() // an empty group that stays does no harm
 			}
 		}()
-		cfg.Started = func(p *rig.Process) error {
+		cfg.Started = func(p *cluster.Process) error {
 			s, err := rig.NewShare(fmt.Sprintf("tutti-recovery-%d-%s", os.Getpid(), p.Name), o.share)
 			if err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tuttidb/tutti/test/chaos"
 	"github.com/tuttidb/tutti/test/chaos/rig"
+	"github.com/tuttidb/tutti/test/cluster"
 	"github.com/tuttidb/tutti/test/tpch"
 )
 
@@ -86,7 +87,7 @@ func TestLogLine(t *testing.T) {
 // TestSaid: each line of the log is read once, half lines when they are whole.
 func TestSaid(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	st := &study{w: &chaos.World{Cluster: &rig.Cluster{Coordinator: &rig.Process{Log: log}}}}
+	st := &study{w: &chaos.World{Cluster: &rig.Cluster{Coordinator: &cluster.Process{Log: log}}}}
 	for _, c := range []struct{ add, want string }{{"a\nb\nha", "a b"}, {"lf\nc\n", "half c"}, {"", ""}} {
 		f, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tuttidb/tutti/test/chaos/rig"
+	"github.com/tuttidb/tutti/test/cluster"
 	"github.com/tuttidb/tutti/test/slt"
 )
 
@@ -43,9 +44,9 @@ type Strike struct {
 	Note string
 }
 
-func (s *Strike) name(i int) string          { return rig.Name(s.Workers[i]) }
-func (s *Strike) process(i int) *rig.Process { return s.World.Cluster.Workers[s.Workers[i]] }
-func (s *Strike) net() *rig.Net              { return s.World.Cluster.Net }
+func (s *Strike) name(i int) string              { return rig.Name(s.Workers[i]) }
+func (s *Strike) process(i int) *cluster.Process { return s.World.Cluster.Workers[s.Workers[i]] }
+func (s *Strike) net() *rig.Net                  { return s.World.Cluster.Net }
 func (s *Strike) restart(ctx context.Context, i int) error {
 	return s.World.Cluster.Restart(ctx, s.Workers[i])
 }

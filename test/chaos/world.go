@@ -39,7 +39,7 @@ type WorldConfig struct {
 	// to mount.
 	Disks bool
 	// Started is called with each worker that was started; see rig.Config.
-	Started func(*rig.Process) error
+	Started func(*cluster.Process) error
 	// Scale is a further scale factor of TPC-H in whole numbers, 0: none.
 	Scale int
 }

@@ -15,74 +15,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 )
-
-// Process is a program that was started and will be ended by its id.
-type Process struct {
-	Name  string
-	Log   string // path of its output
-	cmd   *exec.Cmd
-	ended chan struct{}
-}
-
-// Start runs a program with additional environment; its output goes to
-// DIR/NAME.log.
-func Start(dir, name string, env []string, program string, args ...string) (*Process, error) {
-	path := filepath.Join(dir, name+".log")
-	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close() // the process has its own descriptor
-	p := &Process{Name: name, Log: path, cmd: exec.Command(program, args...), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		_ = p.cmd.Wait() // how it ended does not matter, that it has does
-		close(p.ended)
-	}()
-	return p, nil
-}
-
-// Kill ends the process at once, as a machine that loses power.
-func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // fails only when it has ended
-	<-p.ended
-}
-
-// Stop asks the process to end and waits; by force after a while, which is an
-// error.
-func (p *Process) Stop() error {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only when it has ended
-	select {
-	case <-p.ended:
-		return nil
-	case <-time.After(15 * time.Second):
-		p.Kill()
-		return fmt.Errorf("%s did not end within 15 s of SIGTERM; see %s", p.Name, p.Log)
-	}
-}
-
-// Ended reports whether the process has ended.
-func (p *Process) Ended() bool {
-	select {
-	case <-p.ended:
-		return true
-	default:
-		return false
-	}
-}
 
 // Config says what cluster to start.
 type Config struct {
@@ -230,14 +168,4 @@ func getJSON(ctx context.Context, url string, into any) error {
 		return fmt.Errorf("%s: %s", url, resp.Status)
 	}
 	return json.NewDecoder(resp.Body).Decode(into)
-}
-
-// FreeAddress returns a loopback address that nothing listens on.
-func FreeAddress() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0" // the process that is given it says what is wrong
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -1,3 +1,8 @@
+// Package rig starts clusters that can be broken: a coordinator and workers as
+// processes, with a network between them of which every link can be cut, slowed
+// or half closed (Net), an object store whose answers can be spoiled (Store),
+// and shares of the processor per worker (Share). Nothing of it needs rights
+// but Share and Disk, which say so.
 package rig
 
 import (
@@ -7,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -28,7 +34,7 @@ type Config struct {
 	// WorkerArgs are additional arguments of a worker, which win over ours.
 	WorkerArgs func(name, dir string) []string
 	// Started, if set, is called with each worker that was started.
-	Started func(p *Process) error
+	Started func(p *cluster.Process) error
 }
 
 // Cluster is a coordinator with workers and the network between them. Its
@@ -36,8 +42,8 @@ type Config struct {
 type Cluster struct {
 	URL         string
 	Net         *Net
-	Coordinator *Process
-	Workers     []*Process
+	Coordinator *cluster.Process
+	Workers     []*cluster.Process
 	cfg         Config
 	control     string            // the coordinator's door
 	doors       map[string]string // of workers
@@ -67,7 +73,7 @@ func (c *Cluster) start(ctx context.Context, catalogs string) (err error) {
 	}
 	web, control := cluster.FreeAddress(), cluster.FreeAddress()
 	c.URL = "http://" + web
-	c.Coordinator, err = Start(c.cfg.Dir, "coordinator", c.cfg.Env, c.cfg.Binary, "coordinator", "--http-listen", web, "--grpc-listen", control,
+	c.Coordinator, err = cluster.Start(c.cfg.Dir, "coordinator", c.cfg.Env, c.cfg.Binary, "coordinator", "--http-listen", web, "--grpc-listen", control,
 		"--advertise", c.control, "--data-dir", filepath.Join(c.cfg.Dir, "coordinator"), "--catalog-dir", catalogs, "--node-id", "coordinator",
 		"--memory-limit", "1GB")
 	if err != nil {
@@ -96,7 +102,7 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 	return err
 }
 
-func (c *Cluster) startWorker(ctx context.Context, i int) (_ *Process, err error) {
+func (c *Cluster) startWorker(ctx context.Context, i int) (_ *cluster.Process, err error) {
 	name := Name(i)
 	if c.doors[name] == "" {
 		if c.doors[name], err = c.Net.Door(ctx, name); err != nil {
@@ -109,7 +115,7 @@ func (c *Cluster) startWorker(ctx context.Context, i int) (_ *Process, err error
 	if c.cfg.WorkerArgs != nil {
 		args = append(args, c.cfg.WorkerArgs(name, dir)...)
 	}
-	p, err := Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, args...)
+	p, err := cluster.Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +199,7 @@ func (c *Cluster) Settled(ctx context.Context, before cluster.Figures, patience 
 func (c *Cluster) Stop() error {
 	c.Net.Heal()
 	var errs []error
-	end := func(p *Process) {
+	end := func(p *cluster.Process) {
 		if p == nil || p.Ended() {
 			return
 		}
@@ -208,4 +214,14 @@ func (c *Cluster) Stop() error {
 	end(c.Coordinator)
 	c.Net.Close()
 	return errors.Join(errs...)
+}
+
+// Build builds a program of this module.
+func Build(ctx context.Context, out, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "github.com/tuttidb/tutti/"+pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+	}
+	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tuttidb/tutti/test/cluster"
 )
 
 // Share is a control group that bounds the processor time of processes. It
@@ -46,7 +48,7 @@ func (s *Share) make(files map[string]string) error {
 }
 
 // Add puts a process into the group, with all its threads.
-func (s *Share) Add(p *Process) error {
+func (s *Share) Add(p *cluster.Process) error {
 	return os.WriteFile(filepath.Join(s.dir, "cgroup.procs"), []byte(strconv.Itoa(p.Pid())), 0o644)
 }
 

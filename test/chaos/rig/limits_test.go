@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tuttidb/tutti/test/cluster"
 )
 
 // TestDisk: a full disk takes no byte, and all again once it is freed. Without
@@ -52,7 +54,7 @@ func TestShare(t *testing.T) {
 		}
 		return
 	}
-	p, err := Start(t.TempDir(), "busy", nil, "/bin/sh", "-c", "while :; do :; done")
+	p, err := cluster.Start(t.TempDir(), "busy", nil, "/bin/sh", "-c", "while :; do :; done")
 	if err != nil {
 		t.Fatal(err)
 	}

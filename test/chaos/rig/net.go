@@ -318,3 +318,6 @@ func (n *Net) Names() []string {
 	slices.Sort(out)
 	return out
 }
+
+// errClosed ends what waits for a network that is no more.
+var errClosed = errors.New("the network is closed")

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tuttidb/tutti/test/cluster"
 )
 
 // echo is a node that says back what it hears.
@@ -230,7 +232,7 @@ func TestStoreSpoils(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	dir := t.TempDir()
-	p, err := Start(dir, "shell", []string{"WORD=hello"}, "/bin/sh", "-c", `trap 'exit 3' TERM; echo $WORD; while :; do sleep 0.01; done`)
+	p, err := cluster.Start(dir, "shell", []string{"WORD=hello"}, "/bin/sh", "-c", `trap 'exit 3' TERM; echo $WORD; while :; do sleep 0.01; done`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +251,7 @@ func TestProcess(t *testing.T) {
 	if code, err := p.Terminate(5 * time.Second); code != 3 || err != nil {
 		t.Errorf("ends with %d, %v", code, err)
 	}
-	deaf, err := Start(dir, "deaf", nil, "/bin/sh", "-c", `trap '' TERM; while :; do sleep 0.01; done`)
+	deaf, err := cluster.Start(dir, "deaf", nil, "/bin/sh", "-c", `trap '' TERM; while :; do sleep 0.01; done`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +262,7 @@ func TestProcess(t *testing.T) {
 }
 
 func TestCPU(t *testing.T) {
-	p, err := Start(t.TempDir(), "busy", nil, "/bin/sh", "-c", "while :; do :; done")
+	p, err := cluster.Start(t.TempDir(), "busy", nil, "/bin/sh", "-c", "while :; do :; done")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,17 +1,13 @@
-// Package rig starts clusters that can be broken: a coordinator and workers as
-// processes, with a network between them of which every link can be cut, slowed
-// or half closed (Net), an object store whose answers can be spoiled (Store),
-// and shares of the processor per worker (Share). Nothing of it needs rights
-// but Share and Disk, which say so.
-package rig
+package cluster
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -77,6 +73,12 @@ func (p *Process) Terminate(limit time.Duration) (code int, err error) {
 	}
 }
 
+// Stop is Terminate with a limit for nodes that have nothing to finish.
+func (p *Process) Stop() error {
+	_, err := p.Terminate(15 * time.Second)
+	return err
+}
+
 // Ended reports whether the process has ended.
 func (p *Process) Ended() bool {
 	select {
@@ -100,15 +102,20 @@ func (p *Process) CPU() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// Build builds a program of this module.
-func Build(ctx context.Context, out, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "github.com/tuttidb/tutti/"+pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
-	}
-	return nil
-}
+// Ports that FreeAddress gives: below those that systems take for outgoing
+// connections, one of which could have it before a process listens.
+const (
+	firstPort = 10_000
+	lastPort  = 32_000
+)
 
-// errClosed ends what waits for a network that is no more.
-var errClosed = errors.New("the network is closed")
+// FreeAddress returns a loopback address that nothing listens on.
+func FreeAddress() string {
+	for {
+		address := "127.0.0.1:" + strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close() // nothing was connected
+			return address
+		}
+	}
+}
