@@ -38,10 +38,12 @@ type Execution struct {
 	// Settings have no drivers where each node takes as many as it has threads.
 	Settings exec.Settings
 	// RetryPolicy says what is done again when a worker is lost, TaskAttempts how
-	// often a task may be tried, WorkerWait how long the query waits when there
-	// is no worker (0: the node's default).
+	// often a task may be tried, Twins whether those that are far behind get a
+	// second attempt, WorkerWait how long the query waits when there is no worker
+	// (0: the node's default).
 	RetryPolicy  RetryPolicy
 	TaskAttempts int
+	Twins        bool
 	WorkerWait   time.Duration
 	// MemoryLimit bounds the query's memory on each node, in bytes; 0: the
 	// node's default.

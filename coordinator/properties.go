@@ -28,6 +28,7 @@ type properties struct {
 	filterWait                   time.Duration
 	retryPolicy                  string
 	taskAttempts                 int
+	twins                        bool
 	workerWait                   time.Duration
 	timeZone                     string
 }
@@ -92,6 +93,10 @@ func SessionProperties() []Property {
 		}},
 		{"retry_policy", "varchar", "TASK", "What is run again when a worker is lost: TASK (what was lost), QUERY (all, if no row has left) or NONE", func(p *properties, v string) (err error) {
 			p.retryPolicy, err = oneOf(v, "TASK", "QUERY", "NONE")
+			return err
+		}},
+		{"speculative_execution", "boolean", "true", "Run a task on a second worker, too, when it is far behind others of its stage; the first one to end counts", func(p *properties, v string) (err error) {
+			p.twins, err = parseBool(v)
 			return err
 		}},
 		{"task_concurrency", "integer", "0", "Drivers of a pipeline on one worker; 0: one a thread", func(p *properties, v string) (err error) {

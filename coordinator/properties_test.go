@@ -14,7 +14,7 @@ func TestPropertiesDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.maxRunTime != 100*24*time.Hour || !p.dynamicFilters || !p.reorderJoins || p.distribution != "AUTOMATIC" || p.broadcastLimit != 100<<20 || p.batchRows != 8192 {
+	if p.maxRunTime != 100*24*time.Hour || !p.dynamicFilters || !p.reorderJoins || p.distribution != "AUTOMATIC" || p.broadcastLimit != 100<<20 || p.batchRows != 8192 || !p.twins {
 		t.Errorf("defaults are %+v", p)
 	}
 	names := []string{}
@@ -36,6 +36,7 @@ func TestPropertiesRefused(t *testing.T) {
 		{"query_max_run_time", "soon", "not a number with a unit"},
 		{"query_max_memory_per_node", "5XB", "no unit of size"},
 		{"enable_dynamic_filtering", "perhaps", "neither true nor false"},
+		{"speculative_execution", "sometimes", "neither true nor false"},
 		{"batch_rows", "0", "not a number from 1 to 16384"},
 		{"join_distribution_type", "SIDEWAYS", "is none of"},
 		{"time_zone_id", "Mars/Olympus", "Time zone not supported"},
@@ -50,11 +51,12 @@ func TestPropertiesRefused(t *testing.T) {
 func TestPropertiesParsed(t *testing.T) {
 	p, err := parseProperties(map[string]string{
 		"query_max_execution_time": "1.5h", "query_max_memory_per_node": "2GB", "join_reordering_strategy": "none", "join_distribution_type": "broadcast",
+		"speculative_execution": "FALSE",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.maxExecutionTime != 90*time.Minute || p.maxMemory != 2<<30 || p.reorderJoins || p.distribution != "BROADCAST" {
+	if p.maxExecutionTime != 90*time.Minute || p.maxMemory != 2<<30 || p.reorderJoins || p.distribution != "BROADCAST" || p.twins {
 		t.Errorf("parsed %+v", p)
 	}
 }

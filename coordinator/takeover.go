@@ -44,9 +44,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 	if adopt {
 		tasks = r.gather()
 	}
-	recovery := query.Recovery{
-		Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(tasks) * keepPerNode,
-	}
+	recovery := r.recovery(tasks)
 	if !adopt {
 		x.state = query.NewRun(r.e.Query, r.e.Plan, r.number, tasks)
 		x.state.Recovery = recovery

@@ -53,6 +53,7 @@ type Run struct {
 	Given, Held, Repeatable bool
 	// Again counts the attempts that were made because others were lost.
 	Again int
+	Twins Twins
 	// Cut is told that a reader of an output cannot reach the node that has it, and
 	// returns which of the two is set aside, if either is. nil: neither.
 	Cut func(reader, source Place) (aside Place)
@@ -128,6 +129,12 @@ type Task struct {
 	// node, Deaths are the nodes that were lost while one ran there.
 	Tries  int
 	Deaths []string
+	// Highest is the highest number that an attempt of the task has, if not this one's.
+	Highest int32
+	// Twin is another attempt that runs beside this one; Twinned says that it has, or
+	// had, one, or is one.
+	Twin    *Task
+	Twinned bool
 	// Has are the upstream tasks whose output is here as a whole.
 	Has map[Part]bool
 	// Unknown says that nobody knows which splits it was handed, so that it cannot
@@ -145,8 +152,9 @@ type Task struct {
 	Splits []Split
 	// Open says that it may get more splits.
 	Open bool
-	// Since is when it was made, by Run.Now.
-	Since time.Duration
+	// Since is when it was made, Ended when it was accepted, by Run.Now; 0: it was not,
+	// or by another coordinator.
+	Since, Ended time.Duration
 	// Asked says that it was asked for splits and has not answered. If it ends
 	// meanwhile it is judged when the answer is there.
 	Asked   bool
@@ -240,7 +248,10 @@ func (r *Run) Task(id plan.TaskID) *Task {
 // match what it was handed.
 func (r *Run) Report(st Status) bool {
 	t := r.Task(st.Task)
-	if t == nil || t.Status.State.Done() || t.ended != nil || st.Version <= t.Status.Version {
+	if t == nil {
+		return r.reportTwin(st)
+	}
+	if t.Status.State.Done() || t.ended != nil || st.Version <= t.Status.Version {
 		return false
 	}
 	// A worker reports each filter once; it stays known.
@@ -255,10 +266,10 @@ func (r *Run) Report(st Status) bool {
 	r.consumed(t, st.Consumed)
 	switch st.State {
 	case Finished:
-		if err := t.commit(st.End, r.outputs(t)); err != nil {
-			r.fail(&Failure{Cause: CauseInternal, Err: internalError(err)})
+		if r.Fault != FaultTwinBoth {
+			r.dropTwin(t)
 		}
-		r.Stages[t.ID.Stage.Fragment].Last = r.Now
+		r.accept(t)
 	case Failed, Canceled, Aborted:
 		r.broken(t, st.Failure)
 	}
@@ -266,6 +277,14 @@ func (r *Run) Report(st Status) bool {
 		r.unreached(t, id)
 	}
 	return true
+}
+
+// accept commits a finished attempt.
+func (r *Run) accept(t *Task) {
+	if err := t.commit(t.Status.End, r.outputs(t)); err != nil {
+		r.fail(&Failure{Cause: CauseInternal, Err: internalError(err)})
+	}
+	t.Ended, r.Stages[t.ID.Stage.Fragment].Last = r.Now, r.Now
 }
 
 // consumed notes that a task has upstream outputs as a whole.
@@ -322,7 +341,7 @@ func (r *Run) start(t *Task, n int) {
 // Unstarted is the most splits that the task can have that it has not started
 // and that may be another's: it may have started some since it last reported.
 func (t *Task) Unstarted() int {
-	if t.Status.State.Done() || t.ended != nil || t.Unplaced || t.Pinned {
+	if t.Status.State.Done() || t.ended != nil || t.Unplaced || t.Pinned || t.Twin != nil {
 		return 0
 	}
 	return max(len(t.Splits)-t.Started, 0)

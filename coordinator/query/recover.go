@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -32,6 +33,9 @@ type Recovery struct {
 	// Keep is how many bytes of outputs stay that nobody reads, for the case
 	// that their readers' own outputs are lost.
 	Keep int64
+	// TwinAfter is how far an attempt must be behind others to get a twin; 0: none
+	// gets one.
+	TwinAfter time.Duration
 }
 
 // Fault is a bug planted by a test, to see that it is found.
@@ -69,6 +73,12 @@ const (
 	FaultAdoptEpoch          // attempts count that the coordinator before did not know of
 	FaultAdoptOnWay          // splits that were on their way to a task are forgotten
 	FaultKeepForever         // outputs stay though nothing can need them again
+	FaultTwinBoth            // a twin that ends after its attempt is accepted, too
+	FaultTwinLoser           // the end of a twin is taken for its attempt's
+	FaultTwinSplits          // a twin gets one split less
+	FaultTwinNumber          // new attempts may have the number of a twin
+	FaultTwinStarved         // twins are told of inputs that are lost
+	FaultTwinKept            // who comes second is not stopped
 	Faults
 )
 
@@ -79,6 +89,7 @@ func (r *Run) Lose(p Place, f *Failure, blame bool) bool {
 		return false
 	}
 	r.gone[p] = true
+	r.loseTwins(p, blame)
 	needed := false
 	for _, t := range r.at(p) {
 		switch {
@@ -122,6 +133,9 @@ func (r *Run) Draining(p Place) bool { return r.draining[p] }
 
 // Refuse notes that a place did not take a task: it runs elsewhere.
 func (r *Run) Refuse(t *Task, f *Failure) {
+	if x := r.twinned(t.ID); x != nil {
+		r.dropTwin(x)
+	}
 	if r.Task(t.ID) != t || t.Status.State.Done() {
 		return
 	}
@@ -251,7 +265,7 @@ func (r *Run) repair(f *Failure) (any bool) {
 	return any
 }
 
-// again puts a new attempt into a task's place; it is to be placed. counts says
+// again puts a new attempt into a task's place, or its twin. counts says
 // that the old one is one of the few that may fail, changed that the new one
 // may have other input.
 func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
@@ -264,14 +278,10 @@ func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 			"What task %s has read is not known since the coordinator that ran the query was lost", t.ID).WithRetry()})
 		return
 	}
-	n := &Task{
-		ID: t.ID, Unplaced: true, Avoid: t.Place.Node, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths,
-		Pinned:    t.Pinned || t.Committed && r.Fault != FaultUnpinned,
-		Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
-		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
+	n := r.heir(t, changed)
+	if n == nil {
+		n = r.follow(t)
 	}
-	n.Awaits = t.Awaits
-	n.ID.Attempt = max(n.ID.Attempt+1, r.first)
 	if counts {
 		n.Tries++
 	}
@@ -282,16 +292,13 @@ func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 	r.plant(s, t, n)
 	r.Again++
 	s.Tasks[t.ID.Task] = n
-	s.Superseded = append(s.Superseded, t)
+	r.supersede(t)
 	if s.Fragment.ID == 0 { // what the old root has read the new one has not
 		for _, in := range s.Fragment.Inputs {
 			for _, src := range r.Stages[in].Tasks {
 				src.Read = false
 			}
 		}
-	}
-	if !t.Unplaced && !r.gone[t.Place] {
-		r.discards = append(r.discards, t)
 	}
 	if !s.Fragment.Indeterminate || r.Fault == FaultIndeterminate {
 		return
@@ -303,6 +310,20 @@ func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 	if t.Committed || t.Pinned {
 		r.invalidate(s, t, f, changed)
 	}
+}
+
+// follow makes an attempt that is to take another one's place. It is to be
+// placed.
+func (r *Run) follow(t *Task) *Task {
+	n := &Task{
+		ID: t.ID, Unplaced: true, Avoid: t.Place.Node, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths,
+		Pinned:    t.Pinned || t.Committed && r.Fault != FaultUnpinned,
+		Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
+		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
+	}
+	n.Awaits = t.Awaits
+	n.ID.Attempt = max(t.highest()+1, r.first)
+	return n
 }
 
 // sifted reports whether a dynamic filter is complete that was, or may have

@@ -61,6 +61,9 @@ func load(r *query.Run) map[query.Place]int {
 			if !t.Unplaced && !t.Status.State.Done() {
 				n[t.Place]++
 			}
+			if t.Twin != nil {
+				n[t.Twin.Place]++
+			}
 		}
 	}
 	return n

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/coordinator/query"
@@ -13,8 +14,8 @@ import (
 )
 
 // chaos plays a cluster that falls apart against the run and the scheduler, by
-// one seed: processes die, hang and wake up again, come back, join, drain;
-// pairs of them lose sight of each other; the network delays, reorders between
+// one seed: processes die, hang and wake up again, slow down while their words come
+// as ever, come back, join, drain; pairs of them lose sight of each other; the network delays, reorders between
 // nodes, and repeats. Coordinators die as well: the run is dropped, and built
 // again from what the processes that answer have, while the old one may go on
 // for a while with those that have not heard of the new one. Rows are numbers that go from splits through attempts'
@@ -36,6 +37,9 @@ import (
 //  8. When it has ended, all outputs but the root's have been released, and all
 //     attempts that do not count have been stopped where they were known of.
 //  9. Of coordinators only the last one's word counts, once a process has heard it.
+//  10. Of a task's attempts one is accepted; another one only when its output is
+//     not there any more, or may not be used. Nothing of the root, or of what may
+//     give other rows when it runs again, has a twin.
 type chaos struct {
 	seed   uint64
 	rng    *rand.Rand
@@ -60,6 +64,9 @@ type chaos struct {
 	dropped   int
 	adopted   bool     // the run is another coordinator's
 	answers   []func() // to what was delivered
+	accepted  map[query.Part]*query.Task
+	twins     query.Twins // as last noted, of the run
+	twinsOf   *query.Run
 
 	reader struct {
 		src  Source
@@ -107,6 +114,7 @@ type proc struct {
 	joined   bool
 	draining bool
 	frozen   int
+	slow     int // steps for which it does little
 	notice   int // steps until the coordinator sees that it is gone; 0: nothing to see
 	tries    map[plan.TaskID]*try
 	order    []*try
@@ -224,7 +232,7 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 	n := 1 + rng.IntN(4)
 	c.run = query.NewRun("q", p, int32(rng.IntN(2)), n)
 	c.run.Fault, c.run.Cut, c.run.Repeatable = fault, c.setAside, c.repeatable
-	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)]}
+	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)], TwinAfter: []time.Duration{0, 1, stealAfter}[rng.IntN(3)]}
 	for range n {
 		c.join(fmt.Sprint("w", len(c.procs)))
 	}
@@ -430,6 +438,8 @@ func (c *chaos) check(a Action, p *proc) {
 		c.violate("task %s is started on a node that is gone", t.ID)
 	case t.Committed:
 		c.violate("task %s is started when it is committed", t.ID)
+	case a.Twin && (a.Stream || a.Fragment.ID == 0 || a.Fragment.Indeterminate):
+		c.violate("task %s has a twin", t.ID)
 	case c.known(t.ID):
 		c.violate("task %s is started twice", t.ID)
 	case !c.adopted && t.ID.Attempt < p.tomb:
@@ -452,6 +462,9 @@ func (c *chaos) released(t *query.Task) {
 			c.violate("the output of %s is released before all that read it are there", t.ID)
 		}
 		for _, reader := range s.Tasks {
+			if tw := reader.Twin; tw != nil && !tw.Has[query.PartOf(t.ID)] {
+				c.violate("the output of %s is released while %s, a twin, needs it", t.ID, tw.ID)
+			}
 			if reader.Committed || reader.Has[query.PartOf(t.ID)] {
 				continue
 			}
@@ -487,6 +500,7 @@ func (c *chaos) play() error {
 			c.note("failed")
 			return c.judge(c.run.Failure)
 		}
+		c.accept()
 		for _, p := range c.procs {
 			c.step(p)
 		}
@@ -506,6 +520,38 @@ func (c *chaos) play() error {
 		c.watch()
 	}
 	return c.broken
+}
+
+// accept looks which attempts count as committed, and what became of twins.
+func (c *chaos) accept() {
+	run := c.run
+	if c.twinsOf != run {
+		c.twinsOf, c.twins, c.accepted = run, query.Twins{}, map[query.Part]*query.Task{}
+	}
+	for _, s := range run.Stages {
+		for _, t := range s.Tasks {
+			old := c.accepted[query.PartOf(t.ID)]
+			if !t.Committed || old == t {
+				continue
+			}
+			c.accepted[query.PartOf(t.ID)] = t
+			if old != nil && !c.indeterminate && !old.Released && !old.Unreachable && !run.Gone(old.Place) {
+				c.violate("%s is accepted, and %s was", t.ID, old.ID)
+			}
+		}
+	}
+	for _, n := range []struct {
+		was, is int
+		what    string
+	}{
+		{c.twins.Made, run.Twins.Made, "a twin begins"}, {c.twins.Won, run.Twins.Won, "a twin wins"},
+		{c.twins.Heirs, run.Twins.Heirs, "a twin takes the place of a lost attempt"}, {c.twins.Dropped, run.Twins.Dropped, "a twin loses"},
+	} {
+		if n.is > n.was {
+			c.seen[n.what] += n.is - n.was
+		}
+	}
+	c.twins = run.Twins
 }
 
 // judge says whether a query may fail so.

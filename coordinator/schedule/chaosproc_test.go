@@ -21,8 +21,10 @@ func (c *chaos) step(p *proc) {
 		}
 		return
 	}
-	for _, k := range slices.Clone(p.order) {
-		c.work(p, k)
+	if p.slow = max(p.slow-1, 0); p.slow == 0 || c.rng.IntN(20) == 0 {
+		for _, k := range slices.Clone(p.order) {
+			c.work(p, k)
+		}
 	}
 	if !p.joined { // cut off: nobody hears it
 		return
@@ -302,7 +304,7 @@ func (c *chaos) harm() {
 	if p.alive && p.joined && c.matters(p) {
 		c.struck++
 	}
-	switch kind := c.rng.IntN(8); {
+	switch kind := c.rng.IntN(9); {
 	case kind < 2 && p.alive:
 		c.kill(p)
 	case kind == 2 && p.alive && p.frozen == 0:
@@ -325,6 +327,9 @@ func (c *chaos) harm() {
 		c.note("out of the coordinator's sight")
 		c.drop(p)
 		p.frozen = 1 + c.rng.IntN(30)
+	case kind == 8 && p.alive && p.slow == 0:
+		c.note("slowed down")
+		p.slow = 10 + c.rng.IntN(100)
 	}
 }
 
@@ -381,6 +386,7 @@ func (c *chaos) heal() {
 		if p.frozen > 0 {
 			p.frozen = 1
 		}
+		p.slow = min(p.slow, 1)
 		if !p.alive && p.joined {
 			c.drop(p)
 		}

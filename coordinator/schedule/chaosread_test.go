@@ -176,6 +176,8 @@ func (c *chaos) finish() {
 				c.violate("attempt %s does not count, and is still there", k.id)
 			case slices.ContainsFunc(s.Tasks, func(t *query.Task) bool { return t.ID == k.id && t.Place == p.place }) && all:
 				c.violate("the output of %s is still there when the query has ended", k.id)
+			case slices.ContainsFunc(s.Tasks, func(t *query.Task) bool { return t.Twin != nil && t.Twin.ID == k.id }) && all:
+				c.violate("%s, a twin, is still there when the query has ended", k.id)
 			}
 		}
 	}

@@ -76,6 +76,7 @@ func TestChaos(t *testing.T) {
 		"not taken over: no worker has anything of it", "a stage that is complete is not listed",
 		"attempts follow a loss", "attempts follow a report", "release", "rows given early", "rest of the result lost", "the rest is looked up in another attempt",
 		"the rest of a result is bound to its coordinator",
+		"slowed down", "a twin begins", "a twin wins", "a twin loses", "a twin takes the place of a lost attempt",
 	} {
 		if seen[k] == 0 && n >= 10_000 && !t.Failed() && k != "rest of the result lost" { // fewer may miss the rare ones
 			t.Errorf("it never happened: %s", k)

@@ -65,9 +65,11 @@ type Action struct {
 	// For Start: what the task is.
 	Fragment                                *plan.Fragment
 	Partition, Partitions, OutputPartitions int
-	// Stream says that the output goes to the client as the task runs.
-	Stream bool
-	Update Update
+	// Stream says that the output goes to the client as the task runs, Twin that
+	// another attempt runs as well.
+	Stream, Twin bool
+	Update       Update
+	discard      bool // nothing of that: stop the attempt
 }
 
 // Decide returns what to do now. It changes the run as if it were done.
@@ -82,6 +84,7 @@ func Decide(r *query.Run, nodes []Node) []Action {
 			actions = append(actions, startTasks(r, s, nodes)...)
 		}
 	}
+	actions = append(actions, startTwins(r, nodes)...)
 	acted := map[*query.Task]bool{}
 	for i := range actions {
 		a := &actions[i]
@@ -97,14 +100,16 @@ func Decide(r *query.Run, nodes []Node) []Action {
 	}
 	for _, s := range r.Stages {
 		for _, t := range s.Tasks {
-			if acted[t] || t.Unplaced || t.Status.State.Done() {
-				continue
-			}
-			a := Action{Task: t, Fragment: s.Fragment}
-			tell(r, s, t, partitionOf(s, t), &a.Update)
-			if !a.Update.empty() {
-				number(&a)
-				actions = append(actions, a)
+			for _, x := range [2]*query.Task{t, t.Twin} {
+				if x == nil || acted[x] || x.Unplaced || x.Status.State.Done() {
+					continue
+				}
+				a := Action{Task: x, Fragment: s.Fragment}
+				tell(r, s, x, partitionOf(s, x), &a.Update)
+				if !a.Update.empty() {
+					number(&a)
+					actions = append(actions, a)
+				}
 			}
 		}
 	}

@@ -242,13 +242,17 @@ func (l *Loop) busy() bool {
 func (l *Loop) apply(ev func(*query.Run)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
+	won := l.run.Twins.Won + l.run.Twins.Heirs
+	for more := true; more; {
 		ev(l.run)
 		select {
 		case ev = <-l.events:
 		default:
-			return
+			more = false
 		}
+	}
+	if n := l.run.Twins.Won + l.run.Twins.Heirs - won; n > 0 {
+		l.deps.Log.Info("twins of tasks that were behind count", "query", l.run.Query, "tasks", n)
 	}
 }
 
@@ -260,21 +264,21 @@ func (l *Loop) step(ctx context.Context) {
 	nodes := l.usable()
 	l.wait(nodes)
 	actions := Decide(l.run, nodes)
-	unread := append(l.run.Releasable(), l.run.Discards()...)
+	unread, discards := l.run.Releasable(), l.run.Discards()
 	root, news := l.root()
 	l.mu.Unlock()
 	if news {
 		l.deps.Root(root)
 	}
 	l.release(ctx, unread)
+	for _, t := range discards {
+		l.discard(ctx, t)
+	}
 	for _, a := range actions {
-		p := l.place(ctx, a.Task.Place)
-		s := l.senders[a.Task.ID]
-		if s == nil {
-			s = &sender{}
-			l.senders[a.Task.ID] = s
+		if a.Twin {
+			l.deps.Log.Info("task is behind and gets a twin", "query", l.run.Query, "twin", a.Task.ID.String(), "worker", a.Task.Node)
 		}
-		l.send(p.ctx, s, a)
+		l.send(l.place(ctx, a.Task.Place).ctx, l.sender(a.Task.ID), a)
 	}
 }
 
@@ -312,76 +316,19 @@ func (l *Loop) free(ctx context.Context, at query.Place, ids []plan.TaskID) {
 	if p := l.places[at]; p == nil || p.gone {
 		return
 	}
-	l.working.Go(func() {
-		err := l.deps.Client.Release(ctx, at, ids)
-		var deposed *Deposed
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case errors.As(err, &deposed):
-			l.post(ctx, depose(err))
-		default:
-			l.deps.Log.Warn("release outputs", "query", l.run.Query, "node", at.Node, "error", err)
-		}
-	})
+	l.working.Go(func() { l.freed(ctx, at, l.deps.Client.Release(ctx, at, ids)) })
 }
 
-// sender keeps the actions of one task in order.
-type sender struct {
-	mu    sync.Mutex
-	queue []Action
-	busy  bool
-}
-
-// send queues an action for its task's node.
-func (l *Loop) send(ctx context.Context, s *sender, a Action) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.queue = append(s.queue, a)
-	if s.busy {
-		return
-	}
-	s.busy = true
-	l.working.Add(1)
-	go l.work(ctx, s)
-}
-
-// work carries out a task's actions until there are none.
-func (l *Loop) work(ctx context.Context, s *sender) {
-	defer l.working.Done()
-	for {
-		s.mu.Lock()
-		if len(s.queue) == 0 {
-			s.busy = false
-			s.mu.Unlock()
-			return
-		}
-		a := s.queue[0]
-		s.queue = s.queue[1:]
-		s.mu.Unlock()
-		if err := l.carryOut(ctx, a); err != nil {
-			l.failed(ctx, a, err)
-			return
-		}
-	}
-}
-
-// failed tells the run of an action that could not be carried out.
-func (l *Loop) failed(ctx context.Context, a Action, err error) {
-	var refused *Refused
+// freed looks at what a place said to being asked to free outputs.
+func (l *Loop) freed(ctx context.Context, at query.Place, err error) {
 	var deposed *Deposed
-	at := a.Task.Place
-	if errors.As(err, &deposed) {
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.As(err, &deposed):
 		l.post(ctx, depose(err))
-		return
+	default:
+		l.deps.Log.Warn("release outputs", "query", l.run.Query, "node", at.Node, "error", err)
 	}
-	l.post(ctx, func(r *query.Run) {
-		if errors.As(err, &refused) {
-			r.Drain(at)
-			r.Refuse(a.Task, nodeFailure(at.Node, err))
-			return
-		}
-		l.lose(r, at, err)
-	})
 }
 
 // lose gives up a place. The caller holds mu.
@@ -399,18 +346,6 @@ func (l *Loop) lose(r *query.Run, at query.Place, err error) {
 	l.lives[base]++
 	l.until[base] = time.Now().Add(outOfUse)
 	l.deps.Log.Warn("worker lost", "query", r.Query, "worker", at.Node, "needed", needed, "tasks again", r.Again-before, "cause", err.Error())
-}
-
-// carryOut does one action.
-func (l *Loop) carryOut(ctx context.Context, a Action) error {
-	if a.Start {
-		return l.deps.Client.Start(ctx, a)
-	}
-	answer, err := l.deps.Client.Update(ctx, a)
-	if err == nil && len(a.Update.TakeBack) > 0 {
-		l.post(ctx, func(r *query.Run) { r.Return(a.Task, answer.Returned, answer.Started) })
-	}
-	return err
 }
 
 // post hands an event to the loop unless it has ended.
