@@ -20,10 +20,15 @@ import (
 type Catalogs struct {
 	state atomic.Pointer[catalogSet]
 
-	mu      sync.Mutex // of what follows, and of making a new state
-	views   map[uint64]*view
+	mu    sync.Mutex // of what follows, and of making a new state
+	views map[uint64]*view
+	// retired are those that hold no more, oldest first: see keepRetired.
 	retired []retiredCatalog
 }
+
+// keepRetired is how many catalogs that hold no more are known, beside those
+// that queries use: a query of an earlier coordinator may have begun with one.
+const keepRetired = 256
 
 // catalogSet are the catalogs at a time. It never changes.
 type catalogSet struct {
@@ -37,10 +42,11 @@ type view struct {
 	holders  int
 }
 
-// retiredCatalog is a connector that queries which began before a generation
-// may still use.
+// retiredCatalog is one that queries which began before a generation may still
+// use.
 type retiredCatalog struct {
 	*catalog
+	name  string
 	until uint64
 }
 
@@ -94,7 +100,7 @@ type CatalogEntry struct {
 // Follow replaces the catalogs that may go again, in a new generation. An
 // older generation than the present one changes nothing. A catalog from a file
 // hides an entry of its name. Connectors of catalogs that are no more are
-// closed when no query can need them.
+// closed when no query uses them.
 func (c *Catalogs) Follow(generation uint64, entries []CatalogEntry) {
 	c.mu.Lock()
 	now := c.state.Load()
@@ -120,7 +126,7 @@ func (c *Catalogs) Follow(generation uint64, entries []CatalogEntry) {
 	}
 	for name, k := range now.byName {
 		if next.byName[name] != k {
-			c.retired = append(c.retired, retiredCatalog{k, generation})
+			c.retired = append(c.retired, retiredCatalog{k, name, generation})
 		}
 	}
 	c.state.Store(next)
@@ -137,13 +143,60 @@ func (c *Catalogs) View() (catalogs *Catalogs, release func()) {
 	now := c.state.Load()
 	v := c.views[now.generation]
 	if v == nil || v.catalogs.state.Load() != now { // Add makes a state without a generation
-		fixed := &Catalogs{}
-		fixed.state.Store(now)
-		v = &view{catalogs: fixed, holders: v.held()}
-		c.views[now.generation] = v
+		v = c.fix(now, v.held())
 	}
+	return c.hold(v, now.generation)
+}
+
+// ViewAt returns the catalogs as they were in a generation, for a query that
+// began with them under an earlier coordinator; 0, and what has not been yet,
+// stand for now. What was dropped since is there if this process knows it
+// still. What took its name since is not: a query never sees both.
+func (c *Catalogs) ViewAt(generation uint64) (catalogs *Catalogs, release func()) {
+	c.mu.Lock()
+	now := c.state.Load()
+	if generation == 0 || generation >= now.generation {
+		c.mu.Unlock()
+		return c.View()
+	}
+	defer c.mu.Unlock()
+	v := c.views[generation]
+	if v == nil {
+		v = c.fix(c.past(now, generation), 0)
+	}
+	return c.hold(v, generation)
+}
+
+// past returns what is known of the catalogs of an earlier generation. The
+// caller holds mu.
+func (c *Catalogs) past(now *catalogSet, generation uint64) *catalogSet {
+	set := &catalogSet{byName: map[string]*catalog{}, generation: generation}
+	for _, r := range c.retired {
+		if r.since <= generation && generation < r.until {
+			set.byName[r.name] = r.catalog
+		}
+	}
+	for name, k := range now.byName {
+		if k.since <= generation {
+			set.byName[name] = k
+		}
+	}
+	return set
+}
+
+// fix makes the view of a generation. The caller holds mu.
+func (c *Catalogs) fix(set *catalogSet, holders int) *view {
+	fixed := &Catalogs{}
+	fixed.state.Store(set)
+	v := &view{catalogs: fixed, holders: holders}
+	c.views[set.generation] = v
+	return v
+}
+
+// hold counts one more holder of a view. The caller holds mu.
+func (c *Catalogs) hold(v *view, generation uint64) (catalogs *Catalogs, release func()) {
 	v.holders++
-	return v.catalogs, sync.OnceFunc(func() { c.release(now.generation) })
+	return v.catalogs, sync.OnceFunc(func() { c.release(generation) })
 }
 
 func (v *view) held() int {
@@ -164,27 +217,38 @@ func (c *Catalogs) release(generation uint64) {
 	closeAll(gone)
 }
 
-// unused takes the retired catalogs out that no view has. The caller holds mu.
-func (c *Catalogs) unused() (gone []retiredCatalog) {
+// unused takes from the retired catalogs that no view has their connectors,
+// and forgets the oldest of them that are too many. The caller holds mu.
+func (c *Catalogs) unused() (gone []connectors.Connector) {
+	beyond := len(c.retired) - keepRetired
 	c.retired = slices.DeleteFunc(c.retired, func(r retiredCatalog) bool {
-		for generation := range c.views {
-			if generation < r.until {
-				return false
-			}
+		if c.used(r) || !r.mu.TryLock() { // it is just being opened for a query that has ended: next time
+			return false
 		}
-		gone = append(gone, r)
-		return true
+		defer r.mu.Unlock()
+		if r.conn != nil {
+			gone = append(gone, r.conn)
+			r.conn = nil
+		}
+		beyond--
+		return beyond >= 0
 	})
 	return gone
 }
 
-func closeAll(gone []retiredCatalog) {
-	for _, r := range gone {
-		r.mu.Lock()
-		if r.conn != nil {
-			_ = r.conn.Close() // nobody is left to hear of it
+// used reports whether a view may have a catalog. The caller holds mu.
+func (c *Catalogs) used(r retiredCatalog) bool {
+	for generation := range c.views {
+		if generation < r.until {
+			return true
 		}
-		r.mu.Unlock()
+	}
+	return false
+}
+
+func closeAll(gone []connectors.Connector) {
+	for _, conn := range gone {
+		_ = conn.Close() // nobody is left to hear of it
 	}
 }
 

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -118,8 +119,93 @@ func TestView(t *testing.T) {
 		t.Errorf("after the last view: old closed %v, new closed %v", made["old"].closed, made["new"].closed)
 	}
 	releaseThird()
-	if made["new"].closed || len(c.views) != 0 || len(c.retired) != 0 {
-		t.Errorf("at the end: new closed %v, %d views, %d retired", made["new"].closed, len(c.views), len(c.retired))
+	if made["new"].closed || len(c.views) != 0 {
+		t.Errorf("at the end: new closed %v, %d views", made["new"].closed, len(c.views))
+	}
+}
+
+// TestViewAt: a query that began under an earlier coordinator sees what it saw
+// there, as far as this process knows it, and nothing that took its name since.
+func TestViewAt(t *testing.T) {
+	made := map[string]*named{}
+	c := NewCatalogs()
+	if err := c.Add("file", "named", &named{schema: "of the file"}); err != nil {
+		t.Fatal(err)
+	}
+	c.Follow(3, []CatalogEntry{entry("a", 2, "a2", made), entry("b", 3, "b3", made)}) // what this process began with
+	c.Follow(5, []CatalogEntry{entry("a", 5, "a5", made), entry("b", 3, "", made)})
+	c.Follow(6, []CatalogEntry{entry("a", 5, "", made)})
+	c.Follow(8, []CatalogEntry{entry("a", 8, "a8", made), entry("file", 8, "hidden", made)})
+	for generation, want := range map[uint64]string{
+		0: "a=a8 file=of the file", 1: "file=of the file", 2: "a=a2 file=of the file", 3: "a=a2 b=b3 file=of the file", 4: "a=a2 b=b3 file=of the file",
+		5: "a=a5 b=b3 file=of the file", 6: "a=a5 file=of the file", 7: "a=a5 file=of the file", 8: "a=a8 file=of the file", 9: "a=a8 file=of the file",
+	} {
+		for range 2 { // what was closed is opened again
+			v, release := c.ViewAt(generation)
+			var got []string
+			for _, name := range v.List() {
+				got = append(got, name+"="+schemaOf(t, v, name))
+			}
+			if text := strings.Join(got, " "); text != want {
+				t.Errorf("generation %d: %s, want %s", generation, text, want)
+			}
+			if at := v.Generation(); at != generation && (generation != 0 && generation != 9 || at != 8) {
+				t.Errorf("generation %d is said to be %d", generation, at)
+			}
+			if at, err := c.At(t.Context(), generation); err != nil || generation > 0 && generation < 9 && at != v {
+				t.Errorf("tasks of generation %d see another view: %v", generation, err)
+			}
+			if n := made["a2"]; generation == 3 && n.closed {
+				t.Error("closed under a view")
+			}
+			release()
+		}
+	}
+	for _, schema := range []string{"a2", "b3", "a5"} {
+		if !made[schema].closed {
+			t.Errorf("%s is open", schema)
+		}
+	}
+	if made["a8"].closed || len(c.views) != 0 {
+		t.Errorf("the present one is closed: %v; %d views", made["a8"].closed, len(c.views))
+	}
+	v, release := c.ViewAt(7)
+	defer release()
+	if _, err := v.Connector(t.Context(), "b"); !qerr.Is(err, qerr.CatalogNotFound) || err.Error() != "Catalog 'b' not found" {
+		t.Errorf("dropped before: %v", err)
+	}
+}
+
+// TestRetiredAreBounded: catalogs that come and go are not all kept, but for
+// those that queries use.
+func TestRetiredAreBounded(t *testing.T) {
+	made := map[string]*named{}
+	c := NewCatalogs()
+	c.Follow(2, []CatalogEntry{entry("a", 2, "first", made)})
+	v, release := c.View()
+	schemaOf(t, v, "a")
+	for g := uint64(3); g < 3*keepRetired; g++ {
+		c.Follow(g, []CatalogEntry{entry("a", g, fmt.Sprint(g), made)})
+		if g%10 == 0 {
+			schemaOf(t, c, "a")
+		}
+	}
+	if made["first"].closed || schemaOf(t, v, "a") != "first" {
+		t.Error("closed under a view")
+	}
+	release()
+	if n := len(c.retired); n != keepRetired {
+		t.Errorf("%d are kept", n)
+	}
+	for schema, n := range made {
+		if !n.closed {
+			t.Errorf("%s is open", schema)
+		}
+	}
+	old, release := c.ViewAt(2)
+	defer release()
+	if ok, _ := old.CatalogExists(t.Context(), "a"); ok {
+		t.Error("the oldest is still known")
 	}
 }
 

@@ -41,7 +41,6 @@ type Distributed struct {
 	Registry *cluster.Registry
 	Conns    *exchange.Conns
 	Auth     *exchange.Auth
-	Catalogs *Catalogs
 	// Account is charged for results on their way to clients.
 	Account *mem.Account
 	// Self is the address of this process's own gRPC door, where fragments run

@@ -99,7 +99,7 @@ func (q *activeQuery) guarded() (err error) {
 			return err
 		}
 	}
-	catalogs, release := q.c.deps.Catalogs.View()
+	catalogs, release := q.view()
 	defer release()
 	q.catalogs = catalogs
 	return q.execute()

@@ -14,9 +14,10 @@ import (
 // Journal is told what a successor of this coordinator needs to go on with its
 // queries; *journal.Journal is one.
 type Journal interface {
-	// Planned notes the plan that workers are about to run for a query. It does
-	// not block, and nobody writes to the plan any more.
-	Planned(id plan.QueryID, p *plan.Plan)
+	// Planned notes the plan that workers are about to run for a query, and the
+	// generation of the catalogs that it was made with. It does not block, and
+	// nobody writes to the plan any more.
+	Planned(id plan.QueryID, p *plan.Plan, catalogs uint64)
 	// Bound notes that a query ends with this coordinator, by an error, if it is
 	// lost after rows were shown that have not been yet. It does not block.
 	Bound(id plan.QueryID, failure *qerr.Error)
@@ -39,6 +40,9 @@ type Resumption struct {
 	// encoded it in PlanVersion.
 	Plan        []byte
 	PlanVersion uint32
+	// Catalogs is the generation of the catalogs that the plan was made with; 0:
+	// not known. The query sees these and no others.
+	Catalogs uint64
 	// Rows is how many rows of the result the client has. The result goes on
 	// after them, or fails with an error that a client may answer by running
 	// the query again.
@@ -133,6 +137,15 @@ func (q *activeQuery) abandon() {
 	}
 	q.cancel(ErrAbandoned)
 	q.settle()
+}
+
+// view returns the catalogs that the query sees: those of its plan, if it has
+// one from another coordinator, for its tasks on workers see them too.
+func (q *activeQuery) view() (catalogs *Catalogs, release func()) {
+	if q.from != nil && q.from.Plan != nil {
+		return q.c.deps.Catalogs.ViewAt(q.from.Catalogs)
+	}
+	return q.c.deps.Catalogs.View()
 }
 
 // started notes an execution that has begun, unless the query was abandoned
@@ -233,7 +246,7 @@ func (q *activeQuery) oldPlan(from *Resumption) (*plan.Plan, error) {
 // journal notes a plan that workers are about to run.
 func (q *activeQuery) journal(p *plan.Plan) {
 	if j := q.c.deps.Journal; j != nil {
-		j.Planned(q.id, p)
+		j.Planned(q.id, p, q.catalogs.Generation())
 	}
 }
 

@@ -24,7 +24,9 @@ type watched struct {
 	mu    sync.Mutex
 	begun []*Execution
 	notes []string
-	more  chan struct{} // gets a message at each note
+	// begins, if set, is called for each execution.
+	begins func(*Execution)
+	more   chan struct{} // gets a message at each note
 }
 
 func (w *watched) note(s string) {
@@ -56,6 +58,9 @@ func (w *watched) Execute(ctx context.Context, e *Execution) (Rows, error) {
 	w.mu.Lock()
 	w.begun = append(w.begun, e)
 	w.mu.Unlock()
+	if w.begins != nil {
+		w.begins(e)
+	}
 	rows, err := w.fakeExecutor.Execute(ctx, e)
 	return &watchedRows{rows, w}, err
 }
@@ -86,15 +91,23 @@ func (r *watchedRows) Close() error {
 type fakeJournal struct {
 	mu    sync.Mutex
 	plans map[plan.QueryID]*plan.Plan
+	// generations are those of the plans' catalogs.
+	generations map[plan.QueryID]uint64
 }
 
 // Bound notes nothing.
 func (j *fakeJournal) Bound(plan.QueryID, *qerr.Error) {}
 
-func (j *fakeJournal) Planned(id plan.QueryID, p *plan.Plan) {
+func (j *fakeJournal) Planned(id plan.QueryID, p *plan.Plan, catalogs uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.plans[id] = p
+	j.plans[id], j.generations[id] = p, catalogs
+}
+
+func (j *fakeJournal) generation(id plan.QueryID) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.generations[id]
 }
 
 func (j *fakeJournal) plan(id plan.QueryID) *plan.Plan {
@@ -114,7 +127,7 @@ type succeeded struct {
 func newSucceeded(t *testing.T, rows int, change func(*Deps)) *succeeded {
 	t.Helper()
 	s := &succeeded{
-		cluster: &watched{more: make(chan struct{}, 100)}, journal: &fakeJournal{plans: map[plan.QueryID]*plan.Plan{}},
+		cluster: &watched{more: make(chan struct{}, 100)}, journal: &fakeJournal{plans: map[plan.QueryID]*plan.Plan{}, generations: map[plan.QueryID]uint64{}},
 		clock: clock.NewManual(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)),
 	}
 	s.cluster.fakeExecutor = fakeExecutor{pool: mem.NewPool(), batches: rows, tasks: 2}
@@ -481,5 +494,66 @@ func TestResumedIsNotRefused(t *testing.T) {
 		if _, err := drain(t, q); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestGoOnWithItsCatalogs: a query that goes on sees the catalogs of its plan,
+// not those that have taken their names; one that is not known any more ends it.
+func TestGoOnWithItsCatalogs(t *testing.T) {
+	made := map[string]*named{}
+	catalogs := NewCatalogs()
+	catalogs.Follow(4, []CatalogEntry{entry("a", 4, "a4", made), entry("b", 2, "b2", made)})
+	catalogs.Follow(6, []CatalogEntry{entry("a", 6, "a6", made)})
+	s := newSucceeded(t, 1, func(d *Deps) { d.Catalogs = catalogs })
+	q, _, err := s.run(t, Resumption{ID: s.NewID(), Request: Request{SQL: onWorkers}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := s.cluster.last(); e.Catalogs.Generation() != 6 || s.journal.generation(q.ID()) != 6 {
+		t.Errorf("a new query sees generation %d, and %d is written down", e.Catalogs.Generation(), s.journal.generation(q.ID()))
+	}
+	q.Delivered(1, true)
+	encoded, err := plancodec.EncodePlan(s.journal.plan(q.ID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		plan       []byte
+		generation uint64
+		at         uint64
+		a, b       string
+	}{
+		{encoded, 5, 5, "a4", "b2"}, {encoded, 4, 4, "a4", "b2"}, {encoded, 3, 3, "", "b2"}, {encoded, 6, 6, "a6", ""},
+		{encoded, 0, 6, "a6", ""}, // written by an older release
+		{nil, 5, 6, "a6", ""},     // planned anew
+	} {
+		id := plan.QueryID(fmt.Sprintf("20260304_050000_0000%d_other", i))
+		var seen []string
+		s.cluster.begins = func(e *Execution) { // while the query has its view
+			for _, name := range []string{"a", "b"} {
+				conn, err := e.Catalogs.Connector(context.Background(), name)
+				switch n, ok := conn.(*named); {
+				case ok && !n.closed:
+					seen = append(seen, n.schema)
+				case qerr.Is(err, qerr.CatalogNotFound) && strings.Contains(err.Error(), "'"+name+"'"):
+					seen = append(seen, "")
+				default:
+					seen = append(seen, fmt.Sprint(conn, err))
+				}
+			}
+		}
+		q, _, err := s.run(t, Resumption{
+			ID: id, Begun: true, Request: Request{SQL: onWorkers}, Plan: c.plan, PlanVersion: plancodec.Version, Catalogs: c.generation,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := s.cluster.last(); e.Catalogs.Generation() != c.at || !slices.Equal(seen, []string{c.a, c.b}) {
+			t.Errorf("plan of generation %d: sees %d, %q; want %d, %q %q", c.generation, e.Catalogs.Generation(), seen, c.at, c.a, c.b)
+		}
+		if got := s.journal.generation(id); got != c.at { // for the next coordinator
+			t.Errorf("plan of generation %d: %d is written down", c.generation, got)
+		}
+		q.Delivered(1, true)
 	}
 }

@@ -62,6 +62,7 @@ func (s *seat) lead(ctx context.Context, l meta.Leadership) error {
 
 // govern makes a government that goes on where the one before was lost.
 func (s *seat) govern(l meta.Leadership) (*government, error) {
+	begin := time.Now()
 	entries, err := journal.Read(l.Remembered, s.node.State())
 	if err != nil { // of single queries; the others go on
 		s.p.log.Error("some queries of the coordinator before cannot be read", "error", err)
@@ -74,11 +75,12 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.countLost(j, l, entries)
 	s.front.definitions.follow(s.node.State()) // all that the coordinators before made
 	d := s.front.deps()
 	d.Epoch, d.Journal, d.Succeeded = l.Epoch, j, !s.node.Alone()
 	d.Cluster = &coordinator.Distributed{
-		Registry: s.registry, Conns: s.conns, Auth: s.auth, Catalogs: s.front.catalogs, Account: s.p.account,
+		Registry: s.registry, Conns: s.conns, Auth: s.auth, Account: s.p.account,
 		Self: s.address, WorkerWait: s.p.cfg.WorkerWait, Log: s.p.log, Epoch: l.Epoch, Succeeded: !s.node.Alone(),
 		Before: workersBefore(s.node.State()),
 	}
@@ -97,7 +99,19 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 	}
 	g.Server.Restore(entries)
 	s.rule.now.Store(g) // from now on it knows all queries there are
+	s.p.log.Info("goes on where the one before was lost", "epoch", l.Epoch, "statements", len(entries), "took", time.Since(begin).Round(time.Millisecond))
 	return g, nil
+}
+
+// countLost notes that the leader before was lost with the queries it ran, if it
+// was: before any of them goes on.
+func (s *seat) countLost(j *journal.Journal, l meta.Leadership, entries []*journal.Entry) {
+	if l.HandedOver {
+		return
+	}
+	if err := j.Lost(context.Background(), entries); err != nil {
+		s.p.log.Warn("count the coordinators that were lost with a query", "error", err)
+	}
 }
 
 // Abandon drops everything where it stands: a successor goes on with it.
@@ -200,9 +214,14 @@ func (s *seat) end() error {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTime)
 	defer cancel()
 	defer func() { _ = s.node.Close() }() // with the reign, if there still is one: what that needs is still there
-	if g := s.rule.now.Load(); g != nil && s.node.Alone() && over {
-		g.Close() // answers those who wait
-		defer g.coordinator.Close()
+	if g := s.rule.now.Load(); g != nil && s.node.Alone() {
+		if err := s.node.Resign(ctx); err != nil {
+			s.p.log.Warn("write down that this is an orderly end", "error", err)
+		}
+		if over {
+			g.Close() // answers those who wait
+			defer g.coordinator.Close()
+		}
 	}
 	err := s.door.http.Shutdown(ctx)
 	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.DeadlineExceeded) {
@@ -226,7 +245,7 @@ func (s *seat) handOver() {
 	if leader, _ := s.node.Leader(); leader != s.id {
 		return
 	}
-	if err := s.node.Transfer(ctx, ""); err != nil {
+	if err := s.node.HandOver(ctx, ""); err != nil {
 		s.p.log.Warn("no other coordinator takes the lead", "error", err)
 		return
 	}

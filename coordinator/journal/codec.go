@@ -166,7 +166,7 @@ func (c *codec) readPlan(m *pb.MetaPlan, into *Entry) error {
 	if err != nil {
 		return err
 	}
-	into.Plan, into.PlanVersion = b, m.Version
+	into.Plan, into.PlanVersion, into.Catalogs = b, m.Version, m.Catalogs
 	return nil
 }
 

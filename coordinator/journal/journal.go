@@ -148,19 +148,21 @@ type Journal struct {
 
 // entry is a query that has not been forgotten.
 type entry struct {
-	id   plan.QueryID
-	st   *Statement // nil: known from its page only
-	slug string
+	id       plan.QueryID
+	st       *Statement // nil: known from its page only
+	slug     string
+	accepted bool // and the client may know it
 
 	turn  chan struct{} // held while a page is being remembered
 	page  *pb.MetaPage  // the last one that was
 	bytes int64         // of it
 	bound []byte        // the error after a page that is not the last
 
-	plan  *plan.Plan // until it is encoded
-	coded *pb.MetaPlan
-	fresh chan struct{} // closed when the plan was remembered or could not be; nil without one
-	acked bool          // it was
+	plan     *plan.Plan // until it is encoded
+	catalogs uint64     // the generation of its catalogs
+	coded    *pb.MetaPlan
+	fresh    chan struct{} // closed when the plan was remembered or could not be; nil without one
+	acked    bool          // it was
 
 	since     time.Time // when statement and plan were last remembered
 	logged    bool      // the statement is in the log
@@ -246,12 +248,18 @@ func (j *Journal) Accept(ctx context.Context, st *Statement) error {
 	}
 	j.mu.Lock()
 	e := j.get(st.ID)
-	e.st, e.slug, e.since = st, st.Slug, j.cfg.Clock.Now()
+	e.st, e.slug, e.since, e.accepted = st, st.Slug, j.cfg.Clock.Now(), j.cfg.Alone
 	j.mu.Unlock()
 	if j.cfg.Alone {
 		return nil
 	}
-	return j.accept(ctx, st)
+	if err := j.accept(ctx, st); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	e.accepted = true
+	j.mu.Unlock()
+	return nil
 }
 
 func (j *Journal) accept(ctx context.Context, st *Statement) error {
@@ -272,9 +280,10 @@ func (j *Journal) told(err error) error {
 	return err
 }
 
-// Planned notes a query's plan and writes it down in the background. Nobody
-// may write to the plan any more.
-func (j *Journal) Planned(id plan.QueryID, p *plan.Plan) {
+// Planned notes a query's plan, and the generation of the catalogs that it was
+// made with, and writes them down in the background. Nobody may write to the
+// plan any more.
+func (j *Journal) Planned(id plan.QueryID, p *plan.Plan, catalogs uint64) {
 	if j == nil {
 		return
 	}
@@ -284,7 +293,7 @@ func (j *Journal) Planned(id plan.QueryID, p *plan.Plan) {
 	if e == nil || e.st == nil || e.settled {
 		return // not a client's, or over
 	}
-	e.plan, e.coded, e.acked, e.whole = p, nil, false, false
+	e.plan, e.catalogs, e.coded, e.acked, e.whole = p, catalogs, nil, false, false
 	if j.cfg.Alone {
 		return
 	}
@@ -320,14 +329,14 @@ func (j *Journal) rememberPlan(ctx context.Context, id plan.QueryID, e *entry) e
 // encodePlan returns a query's plan as it is written, nil if it has none.
 func (j *Journal) encodePlan(id plan.QueryID, e *entry) (*pb.MetaPlan, error) {
 	j.mu.Lock()
-	p, coded := e.plan, e.coded
+	p, catalogs, coded := e.plan, e.catalogs, e.coded
 	j.mu.Unlock()
 	if p == nil || coded != nil {
 		return coded, nil
 	}
 	b, err := plancodec.EncodePlan(p)
 	if err == nil {
-		coded = &pb.MetaPlan{Query: string(id), Plan: j.codec.pack(b), Version: plancodec.Version}
+		coded = &pb.MetaPlan{Query: string(id), Plan: j.codec.pack(b), Version: plancodec.Version, Catalogs: catalogs}
 	} else {
 		j.cfg.Log.Error("a plan cannot be written down: this query ends if its coordinator is lost", "query", id, "error", err)
 	}
@@ -547,7 +556,7 @@ func (j *Journal) Restore(entries []*Entry) {
 		e.slug, e.logged = x.Slug, x.Logged
 		if x.Known {
 			st := x.Statement
-			e.st = &st
+			e.st, e.accepted = &st, true
 		}
 		if x.Page != nil {
 			e.page = j.codec.page(x.ID, x.Slug, x.Page)
@@ -564,7 +573,3 @@ func (j *Journal) Restore(entries []*Entry) {
 
 // errClosed is what calls return that the journal's end has ended.
 var errClosed = errors.New("the journal is closed")
-
-// Over reports whether an error of the journal says that the leadership it is
-// kept for is over: another coordinator answers then.
-func Over(err error) bool { return errors.Is(err, meta.ErrFenced) || errors.Is(err, errClosed) }

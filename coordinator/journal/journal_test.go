@@ -126,7 +126,7 @@ func TestSuccessorReads(t *testing.T) {
 		t.Fatalf("accepted: %+v", e)
 	}
 	j.Restore(entries)
-	j.Planned("q", emptyPlan())
+	j.Planned("q", emptyPlan(), 7)
 	show(t, j, "q", &journal.Page{Token: 1, Header: http.Header{"X-A": {"b"}}, Rows: 10})
 	j, entries = reign(t, c, false)
 	e = only(t, entries)
@@ -191,20 +191,20 @@ func TestErrors(t *testing.T) {
 	accept(t, old, statement("q", 0))
 	j, entries := reign(t, c, false)
 	j.Restore(entries)
-	if err := old.Accept(within(t, time.Second), statement("p", 0)); !journal.Over(err) {
+	if err := old.Accept(within(t, time.Second), statement("p", 0)); !errors.Is(err, meta.ErrFenced) {
 		t.Errorf("in an epoch that is over: %v", err)
 	}
-	if err := old.Page(within(t, time.Second), "q", &journal.Page{Token: 1}); !journal.Over(err) {
+	if err := old.Page(within(t, time.Second), "q", &journal.Page{Token: 1}); !errors.Is(err, meta.ErrFenced) {
 		t.Errorf("in an epoch that is over: %v", err)
 	}
 	broken := errors.New("no majority")
 	c.Fail(func(string) error { return broken })
-	if err := j.Accept(within(t, time.Second), statement("p", 0)); !errors.Is(err, broken) || journal.Over(err) {
+	if err := j.Accept(within(t, time.Second), statement("p", 0)); !errors.Is(err, broken) {
 		t.Errorf("without a majority: %v", err)
 	}
 	c.Fail(func(string) error { <-time.After(time.Millisecond); return context.Canceled })
 	j.Close()
-	if err := j.Page(within(t, time.Second), "q", &journal.Page{Token: 1}); !journal.Over(err) {
+	if err := j.Page(within(t, time.Second), "q", &journal.Page{Token: 1}); err == nil || err.Error() != "the journal is closed" {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -221,7 +221,7 @@ func TestPlanIsTriedAgain(t *testing.T) {
 		}
 		return nil
 	})
-	j.Planned("q", emptyPlan())
+	j.Planned("q", emptyPlan(), 7)
 	for range 2 {
 		if err := j.Page(within(t, time.Second), "q", &journal.Page{Token: 1}); !errors.Is(err, broken) {
 			t.Fatalf("a page without a plan: %v", err)
@@ -247,7 +247,7 @@ func TestLog(t *testing.T) {
 	if n := len(slices.DeleteFunc(c.Calls(), func(s string) bool { return s != "apply" })); n > 30 {
 		t.Errorf("%d entries of the log for 300 queries", n)
 	}
-	j.Planned("q000", emptyPlan())
+	j.Planned("q000", emptyPlan(), 7)
 	until(t, "the plan is logged", func() bool {
 		return c.Log.State().Query("q000").State == pb.MetaQueryState_META_QUERY_STATE_PLANNED
 	})
@@ -370,7 +370,7 @@ func TestAlone(t *testing.T) {
 	j, _ := reign(t, c, true)
 	accept(t, j, statement("young", -time.Hour))
 	accept(t, j, statement("old", time.Minute))
-	j.Planned("old", emptyPlan())
+	j.Planned("old", emptyPlan(), 7)
 	show(t, j, "old", &journal.Page{Token: 1, Rows: 1})
 	if err := j.Fail(within(t, time.Second), "old", qerr.New(qerr.UserCanceled, "x")); err != nil {
 		t.Fatal(err)
@@ -399,7 +399,7 @@ func TestNil(t *testing.T) {
 	if err := errors.Join(j.Accept(ctx, statement("q", 0)), j.Page(ctx, "q", &journal.Page{}), j.Fail(ctx, "q", nil)); err != nil || j.Remembers() {
 		t.Fatal(err)
 	}
-	j.Planned("q", nil)
+	j.Planned("q", nil, 0)
 	j.End("q", nil)
 	j.Forget("q")
 	j.Restore(nil)

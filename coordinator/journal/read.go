@@ -23,6 +23,9 @@ type Entry struct {
 	// in PlanVersion; nil: none is known.
 	Plan        []byte
 	PlanVersion uint32
+	// Catalogs is the generation of the catalogs that the plan was made with; 0:
+	// not known.
+	Catalogs uint64
 	// Page is the last one that was shown or was about to be; nil: none is known.
 	Page *Page
 	// Unsure says that pages may have been shown which nobody remembers.
@@ -34,6 +37,9 @@ type Entry struct {
 	Ended *coordinator.QueryInfo
 	// Logged says that the log knows the query.
 	Logged bool
+	// Lost is how many coordinators were lost while they ran the query, as far as
+	// that was written down: see (*Journal).Lost.
+	Lost int
 }
 
 // Read returns what is known of all queries, oldest first: from what the
@@ -52,6 +58,9 @@ func Read(remembered []*pb.MetaMemory, log *meta.State) ([]*Entry, error) {
 	}
 	for _, m := range remembered {
 		r.fromMemory(m)
+	}
+	if log != nil {
+		r.readLost(log)
 	}
 	return r.take(), errors.Join(r.errs...)
 }
@@ -114,6 +123,7 @@ func (r *reader) take() []*Entry {
 	var out []*Entry
 	for _, e := range r.entries {
 		if e.Known || e.Page != nil || e.Ended != nil {
+			e.giveUp()
 			out = append(out, e)
 		}
 	}

@@ -22,6 +22,8 @@ const (
 	maxEntry = 3 << 20
 	// applyTime bounds one try to write the log.
 	applyTime = 10 * time.Second
+	// maxForget is how many queries wait to be forgotten while nobody answers.
+	maxForget = 10000
 )
 
 // write is the goroutine that does what nobody waits for: queries that have
@@ -115,7 +117,7 @@ func (j *Journal) due() (ids []plan.QueryID) {
 	for id, e := range j.queries {
 		switch {
 		case e.end != nil && e.logged:
-		case e.st == nil || e.settled:
+		case !e.accepted || e.settled: // what was refused must not come back
 			continue
 		case e.logged && (e.whole || e.plan == nil && e.coded == nil):
 			continue
@@ -258,7 +260,7 @@ func (j *Journal) rememberAgain() {
 	var list []stale
 	j.mu.Lock()
 	for id, e := range j.queries {
-		if e.st != nil && !e.settled && !e.inLog() && now.Sub(e.since) > acceptedTTL/2 {
+		if e.accepted && !e.settled && !e.inLog() && now.Sub(e.since) > acceptedTTL/2 {
 			e.since = now
 			list = append(list, stale{id, e, e.st})
 		}
@@ -278,7 +280,9 @@ func (j *Journal) rememberAgain() {
 // inLog reports whether the log has all of the query.
 func (e *entry) inLog() bool { return e.logged && (e.whole || e.plan == nil && e.coded == nil) }
 
-// drop makes the memories forget what was forgotten here.
+// drop makes the memories forget what was forgotten here. While no majority
+// answers it tries again: a statement that was refused must not be found by a
+// successor.
 func (j *Journal) drop() {
 	j.mu.Lock()
 	ids := j.forget
@@ -289,8 +293,15 @@ func (j *Journal) drop() {
 	}
 	ctx, cancel := context.WithTimeout(j.ctx, applyTime)
 	defer cancel()
-	// What they do not hear of they forget when its time is over.
-	if err := j.cfg.Memory.Forget(ctx, j.cfg.Epoch, ids...); err != nil && j.ctx.Err() == nil {
-		j.cfg.Log.Debug("forgetting queries", "queries", len(ids), "error", err)
+	err := j.cfg.Memory.Forget(ctx, j.cfg.Epoch, ids...)
+	if err == nil || j.ctx.Err() != nil {
+		return // what they do not hear of they forget when its time is over
 	}
+	j.cfg.Log.Debug("forgetting queries", "queries", len(ids), "error", err)
+	if errors.Is(err, meta.ErrFenced) {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.forget = append(ids[max(0, len(ids)-maxForget):], j.forget...)
 }

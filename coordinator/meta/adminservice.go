@@ -58,7 +58,7 @@ func (a *adminService) Members(ctx context.Context, _ *pb.AdminMembersRequest) (
 
 // TransferLeader moves the leadership and returns who has it then.
 func (a *adminService) TransferLeader(ctx context.Context, r *pb.AdminTransferLeaderRequest) (*pb.AdminTransferLeaderResponse, error) {
-	if err := a.node.Transfer(ctx, r.To); err != nil {
+	if err := a.node.HandOver(ctx, r.To); err != nil {
 		return nil, adminError(err)
 	}
 	if err := a.node.WaitLeader(ctx); err != nil {

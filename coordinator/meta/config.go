@@ -61,6 +61,9 @@ type Leadership struct {
 	// Remembered is what a majority of memories held between them: see
 	// (*Node).Remember. It is remembered again in this epoch already.
 	Remembered []*pb.MetaMemory
+	// HandedOver says that the leadership before ended with nothing wrong: see
+	// (*Node).HandOver and Resign.
+	HandedOver bool
 }
 
 // Timing is how patient a node is. Zero fields get defaults.

@@ -75,7 +75,7 @@ func (n *Node) reign(ctx context.Context, epoch uint64) {
 func (n *Node) lead(ctx context.Context, epoch uint64) error {
 	begin := time.Now()
 	n.rising.Store(epoch)
-	all, parts, err := n.takeOver(ctx, epoch)
+	l, parts, err := n.takeOver(ctx, epoch)
 	if err != nil {
 		n.rising.Store(0)
 		return err
@@ -87,11 +87,11 @@ func (n *Node) lead(ctx context.Context, epoch uint64) error {
 		return ctx.Err()
 	}
 	n.moved.wake()
-	n.cfg.Log.Info("leads the coordinators", "node", n.cfg.ID, "epoch", epoch, "remembered", len(all), "took", time.Since(begin).Round(time.Millisecond), parts)
+	n.cfg.Log.Info("leads the coordinators", "node", n.cfg.ID, "epoch", epoch, "remembered", len(l.Remembered), "took", time.Since(begin).Round(time.Millisecond), parts)
 	if n.mux != nil {
 		n.wait.Go(func() { n.tend(ctx, epoch) })
 	}
-	if err := n.cfg.Lead(ctx, Leadership{Epoch: epoch, Remembered: all}); err != nil {
+	if err := n.cfg.Lead(ctx, l); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -100,12 +100,13 @@ func (n *Node) lead(ctx context.Context, epoch uint64) error {
 
 // takeOver makes sure that this node knows everything that older leaders
 // acknowledged, and that they can acknowledge nothing more.
-func (n *Node) takeOver(ctx context.Context, epoch uint64) (all []*pb.MetaMemory, parts slog.Attr, err error) {
+func (n *Node) takeOver(ctx context.Context, epoch uint64) (l Leadership, parts slog.Attr, err error) {
 	watch := stopwatch{last: time.Now()}
 	if err := n.raft.Barrier(n.cfg.Timing.Apply).Error(); err != nil {
-		return nil, parts, fmt.Errorf("waiting for older entries: %w", err)
+		return l, parts, fmt.Errorf("waiting for older entries: %w", err)
 	}
 	watch.lap("barrier")
+	l = Leadership{Epoch: epoch, HandedOver: n.State().resigned()} // before the next entry
 	e := &pb.MetaEntry{Id: newID(), Base: n.State().Index, Commands: []Command{lead(epoch, n.cfg.ID)}}
 	if n.State().ClusterID == "" {
 		e.Commands = append(e.Commands, foundCluster(newID()))
@@ -113,20 +114,20 @@ func (n *Node) takeOver(ctx context.Context, epoch uint64) (all []*pb.MetaMemory
 	// Not through Apply: this must not be done by another leader.
 	r := n.applyHere(ctx, e)
 	if err := refusal(r.Code, r.Message); err != nil {
-		return nil, parts, fmt.Errorf("beginning epoch %d: %w", epoch, err)
+		return l, parts, fmt.Errorf("beginning epoch %d: %w", epoch, err)
 	}
 	watch.lap("entry")
 	for {
-		all, err := n.recollect(ctx, epoch)
+		l.Remembered, err = n.recollect(ctx, epoch)
 		if err == nil || ctx.Err() != nil || errors.Is(err, ErrFenced) {
 			watch.lap("memory")
-			return all, slog.Group("of_it", watch.laps...), err
+			return l, slog.Group("of_it", watch.laps...), err
 		}
 		n.cfg.Log.Debug("collecting what the coordinators remember", "node", n.cfg.ID, "error", err)
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return nil, parts, ctx.Err()
+			return l, parts, ctx.Err()
 		}
 	}
 }

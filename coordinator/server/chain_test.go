@@ -19,6 +19,7 @@ import (
 	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/coordinator/journal"
 	"github.com/tuttidb/tutti/coordinator/journal/journaltest"
+	"github.com/tuttidb/tutti/coordinator/meta"
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/internal/clock"
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -68,19 +69,28 @@ func (c *chain) takeover() *link { return c.takeoverFrom(nil) }
 
 func (c *chain) takeoverFrom(more []*journal.Entry) *link {
 	epoch, remembered := c.cluster.Lead()
-	entries, err := journal.Read(remembered, nil)
+	var log *meta.State
+	if c.cluster.Log != nil {
+		log = c.cluster.Log.State()
+	}
+	entries, err := journal.Read(remembered, log)
 	if err != nil {
 		c.t.Error(err)
 	}
 	l := &link{engine: &fakeEngine{name: fmt.Sprintf("r%03d", c.made), account: c.account}}
 	c.made++
-	log := slog.New(slog.DiscardHandler)
+	quiet := slog.New(slog.DiscardHandler)
 	if l.journal, err = journal.New(journal.Config{
-		Memory: c.cluster, Epoch: epoch, Keep: time.Minute, ClientTimeout: time.Minute, Clock: clock.System{}, Log: log,
+		Memory: c.cluster, Epoch: epoch, Keep: time.Minute, ClientTimeout: time.Minute, Clock: clock.System{}, Log: quiet,
 	}); err != nil {
 		c.t.Error(err)
 	}
-	if l.Server, err = New(Config{Engine: l.engine, Journal: l.journal, Log: log, Clock: clock.System{}, Limits: c.limits}); err != nil {
+	if c.cluster.Log != nil { // else there is nowhere to count
+		if err := l.journal.Lost(c.t.Context(), entries); err != nil {
+			c.t.Error(err)
+		}
+	}
+	if l.Server, err = New(Config{Engine: l.engine, Journal: l.journal, Log: quiet, Clock: clock.System{}, Limits: c.limits}); err != nil {
 		c.t.Error(err)
 	}
 	l.Restore(append(entries, more...))

@@ -127,7 +127,8 @@ func (s *Server) restore(e *journal.Entry) {
 	default:
 		r.unsure = e.Unsure
 		q := s.cfg.Engine.Resume(coordinator.Resumption{
-			ID: e.ID, Created: e.Created, Request: e.Request, Begun: true, Plan: e.Plan, PlanVersion: e.PlanVersion, Rows: r.shown,
+			ID: e.ID, Created: e.Created, Request: e.Request, Begun: true, Plan: e.Plan, PlanVersion: e.PlanVersion,
+			Catalogs: e.Catalogs, Rows: r.shown,
 		})
 		s.open(r, q)
 		go r.fill(s.ctx, q)

@@ -1,0 +1,43 @@
+package meta
+
+import (
+	"context"
+	"strconv"
+)
+
+// handedOver is the setting that has the epoch whose leader gave its office away
+// of its own accord.
+const handedOver = "coordinators.handed-over"
+
+// HandOver is Transfer with nothing wrong: it is written down first that the
+// leadership ends as it should. It may be called on any node.
+func (n *Node) HandOver(ctx context.Context, to string) error {
+	if err := n.Resign(ctx); err != nil {
+		n.cfg.Log.Debug("write down that the leadership is handed over", "node", n.cfg.ID, "error", err)
+	}
+	return n.Transfer(ctx, to)
+}
+
+// Resign writes down that the leadership is about to end with nothing wrong: it
+// is handed over, or a cluster of one ends. See Leadership.HandedOver.
+func (n *Node) Resign(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timing.Call)
+	defer cancel()
+	epoch := n.Epoch()
+	if epoch == 0 { // another node leads
+		s, err := n.Read(ctx)
+		if err != nil {
+			return err
+		}
+		epoch = s.Epoch
+	}
+	_, err := n.Apply(ctx, SetSetting(handedOver, strconv.FormatUint(epoch, 10)))
+	return err
+}
+
+// resigned reports whether the newest leader wrote down that it gives its office
+// away. A leader before it may have written that too.
+func (s *State) resigned() bool {
+	text, _ := s.Setting(handedOver)
+	return text == strconv.FormatUint(s.Epoch, 10)
+}
