@@ -46,6 +46,10 @@ type mux struct {
 	// node with an empty disk knows where it belongs, nor after its disk failed.
 	voice atomic.Bool
 
+	// lost gets the names of peers that ended a connection which they had opened
+	// for raft.
+	lost chan string
+
 	mu     sync.Mutex
 	closed bool
 	conns  map[net.Conn]string // what they are used for
@@ -96,10 +100,23 @@ func (d *door) Addr() net.Addr { return d.addr }
 type kept struct {
 	net.Conn
 	mux *mux
+	// from is the peer whose end the mux is told of, empty for none.
+	from   string
+	closed atomic.Bool
+}
+
+// Read reads, and tells the mux when the peer ended the connection.
+func (k *kept) Read(b []byte) (int, error) {
+	n, err := k.Conn.Read(b)
+	if err != nil && k.from != "" && !k.closed.Load() {
+		k.mux.ended(k.from)
+	}
+	return n, err
 }
 
 // Close closes the connection and forgets it.
 func (k *kept) Close() error {
+	k.closed.Store(true)
 	k.mux.mu.Lock()
 	delete(k.mux.conns, k)
 	k.mux.mu.Unlock()
@@ -112,7 +129,7 @@ func (m *mux) listen(address string) error {
 	if err != nil {
 		return fmt.Errorf("listen for coordinators: %w", err)
 	}
-	m.ln, m.conns = ln, map[net.Conn]string{}
+	m.ln, m.conns, m.lost = ln, map[net.Conn]string{}, make(chan string, 16)
 	m.raft, m.grpc, m.http = newDoor(ln.Addr()), newDoor(ln.Addr()), newDoor(ln.Addr())
 	m.ids = map[string]string{}
 	for id, a := range m.peers {
@@ -138,13 +155,14 @@ func (m *mux) accept() {
 
 // receive greets a caller and passes its connection on.
 func (m *mux) receive(c net.Conn) {
-	use, err := "", c.SetDeadline(time.Now().Add(greetingTime))
+	var hello *pb.MetaHello
+	err := c.SetDeadline(time.Now().Add(greetingTime))
 	remote := c.RemoteAddr()
 	if err == nil && m.server != nil {
 		c = tls.Server(c, m.server)
 	}
 	if err == nil {
-		use, err = m.welcome(c, remote)
+		hello, err = m.welcome(c, remote)
 	}
 	if err == nil {
 		err = c.SetDeadline(time.Time{})
@@ -156,7 +174,7 @@ func (m *mux) receive(c net.Conn) {
 		}
 		return
 	}
-	d, k := m.door(use), m.keep(c, use)
+	d, k := m.door(hello.Use), m.keep(c, hello.Use, hello.From)
 	select {
 	case d.conns <- k:
 	case <-d.end:
@@ -178,8 +196,11 @@ func (m *mux) door(use string) *door {
 }
 
 // keep registers a connection; it is closed at once where it came too late.
-func (m *mux) keep(c net.Conn, use string) net.Conn {
-	k := &kept{c, m}
+func (m *mux) keep(c net.Conn, use, from string) net.Conn {
+	k := &kept{Conn: c, mux: m}
+	if use == useRaft {
+		k.from = from
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || use == useRaft && !m.voice.Load() {
@@ -188,6 +209,14 @@ func (m *mux) keep(c net.Conn, use string) net.Conn {
 	}
 	m.conns[k] = use
 	return k
+}
+
+// ended tells that a peer has ended a connection.
+func (m *mux) ended(from string) {
+	select {
+	case m.lost <- from:
+	default: // enough of them have not been looked at yet
+	}
 }
 
 // speak lets raft be heard.
@@ -237,27 +266,27 @@ func (m *mux) mac(role string, hello *pb.MetaHello, nonce []byte) []byte {
 }
 
 // welcome is the callee's half of a greeting.
-func (m *mux) welcome(c net.Conn, remote net.Addr) (use string, err error) {
-	hello := &pb.MetaHello{}
+func (m *mux) welcome(c net.Conn, remote net.Addr) (hello *pb.MetaHello, err error) {
+	hello = &pb.MetaHello{}
 	if err := readGreeting(c, hello); err != nil {
-		return "", err
+		return nil, err
 	}
 	if r := m.refuse(hello, remote); r != "" {
-		return "", errors.Join(errors.New(r), writeGreeting(c, &pb.MetaWelcome{Refusal: r}))
+		return nil, errors.Join(errors.New(r), writeGreeting(c, &pb.MetaWelcome{Refusal: r}))
 	}
 	nonce := newNonce()
 	if err := writeGreeting(c, &pb.MetaWelcome{Nonce: nonce, Mac: m.mac("callee", hello, nonce)}); err != nil {
-		return "", err
+		return nil, err
 	}
 	proof := &pb.MetaProof{}
 	if err := readGreeting(c, proof); err != nil {
-		return "", err
+		return nil, err
 	}
 	if !hmac.Equal(proof.Mac, m.mac("caller", hello, nonce)) {
 		r := "the caller does not know the cluster's secret"
-		return "", errors.Join(errors.New(r), writeGreeting(c, &pb.MetaWelcome{Refusal: r}))
+		return nil, errors.Join(errors.New(r), writeGreeting(c, &pb.MetaWelcome{Refusal: r}))
 	}
-	return hello.Use, writeGreeting(c, &pb.MetaWelcome{})
+	return hello, writeGreeting(c, &pb.MetaWelcome{})
 }
 
 // refuse returns why a caller is not listened to, empty if it is.
@@ -314,7 +343,7 @@ func (m *mux) dial(ctx context.Context, use, id string) (net.Conn, error) {
 		_ = c.Close()
 		return nil, fmt.Errorf("coordinator %s at %s: %w", id, address, err)
 	}
-	return m.keep(conn, use), nil
+	return m.keep(conn, use, ""), nil
 }
 
 // greet is the caller's half of a greeting.

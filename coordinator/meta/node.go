@@ -35,6 +35,7 @@ type Node struct {
 	ballot      *ballot
 	barred      atomic.Bool // see ballot
 	seasoned    atomic.Bool // see deference
+	gone        atomic.Pointer[office]
 	server      *grpc.Server
 	clients     map[string]pb.MetaClient
 	conns       []*grpc.ClientConn
@@ -104,6 +105,7 @@ func Open(cfg Config) (*Node, error) {
 	n.wait.Go(n.watchLeadership)
 	if n.mux != nil {
 		n.wait.Go(func() { n.seek(); n.regain() })
+		n.wait.Go(n.keepVigil)
 	}
 	return n, nil
 }

@@ -48,6 +48,7 @@ func (n *Node) health() *pb.MetaProbeResponse {
 		LastIndex: n.raft.LastIndex(), Applied: n.raft.AppliedIndex(), Incarnation: n.incarnation,
 	}
 	n.fresh(p)
+	n.vacancy(p)
 	if err := n.Err(); err != nil {
 		p.Failure = err.Error()
 	}

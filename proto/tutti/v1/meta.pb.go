@@ -2537,11 +2537,10 @@ type MetaProbeResponse struct {
 	Fresh bool `protobuf:"varint,11,opt,name=fresh,proto3" json:"fresh,omitempty"`
 	// last_term is the term of the last entry of its log.
 	LastTerm uint64 `protobuf:"varint,12,opt,name=last_term,json=lastTerm,proto3" json:"last_term,omitempty"`
-	// misses is the leader that it has lost: it is gone, or silent for too long.
-	Misses string `protobuf:"bytes,13,opt,name=misses,proto3" json:"misses,omitempty"`
-	// leads says that it is raft's leader, votes that it may stand for election.
-	Leads         bool `protobuf:"varint,14,opt,name=leads,proto3" json:"leads,omitempty"`
-	Votes         bool `protobuf:"varint,15,opt,name=votes,proto3" json:"votes,omitempty"`
+	// vacant says that it takes the leader for lost, or knows none, stands that it
+	// may take its place.
+	Vacant        bool `protobuf:"varint,13,opt,name=vacant,proto3" json:"vacant,omitempty"`
+	Stands        bool `protobuf:"varint,14,opt,name=stands,proto3" json:"stands,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2660,23 +2659,16 @@ func (x *MetaProbeResponse) GetLastTerm() uint64 {
 	return 0
 }
 
-func (x *MetaProbeResponse) GetMisses() string {
+func (x *MetaProbeResponse) GetVacant() bool {
 	if x != nil {
-		return x.Misses
-	}
-	return ""
-}
-
-func (x *MetaProbeResponse) GetLeads() bool {
-	if x != nil {
-		return x.Leads
+		return x.Vacant
 	}
 	return false
 }
 
-func (x *MetaProbeResponse) GetVotes() bool {
+func (x *MetaProbeResponse) GetStands() bool {
 	if x != nil {
-		return x.Votes
+		return x.Stands
 	}
 	return false
 }
@@ -4291,7 +4283,7 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\x0e2\x12.tutti.v1.MetaCodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
 	"\x05index\x18\x03 \x01(\x04R\x05index\"\x12\n" +
-	"\x10MetaProbeRequest\"\xb9\x03\n" +
+	"\x10MetaProbeRequest\"\xa5\x03\n" +
 	"\x11MetaProbeResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\bstanding\x18\x02 \x01(\x0e2\x16.tutti.v1.MetaStandingR\bstanding\x12\x1d\n" +
@@ -4308,9 +4300,8 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	" \x01(\v2\x13.tutti.v1.MetaAboutR\x05about\x12\x14\n" +
 	"\x05fresh\x18\v \x01(\bR\x05fresh\x12\x1b\n" +
 	"\tlast_term\x18\f \x01(\x04R\blastTerm\x12\x16\n" +
-	"\x06misses\x18\r \x01(\tR\x06misses\x12\x14\n" +
-	"\x05leads\x18\x0e \x01(\bR\x05leads\x12\x14\n" +
-	"\x05votes\x18\x0f \x01(\bR\x05votes\"\x9f\x02\n" +
+	"\x06vacant\x18\r \x01(\bR\x06vacant\x12\x16\n" +
+	"\x06stands\x18\x0e \x01(\bR\x06stands\"\x9f\x02\n" +
 	"\tMetaAbout\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12!\n" +
 	"\fhttp_address\x18\x02 \x01(\tR\vhttpAddress\x12\x18\n" +
