@@ -221,24 +221,62 @@ func (m *memory) stamp(epoch uint64, l list, seq uint64) (lacks []string) {
 	return lacks
 }
 
+// seal gives all older entries a new seq.
+func (m *memory) seal(seq uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, e := range m.entries {
+		if e.seq < seq {
+			e.was, e.seq = e.seq, seq
+			m.entries[key] = e
+		}
+	}
+}
+
+// lacks returns the keys of which a list has newer entries.
+func (m *memory) lacks(l list) (keys []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, key := range l.keys {
+		if e, ok := m.entries[key]; !ok || e.seq < l.seqs[i] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // missing compares the memory, the leader's, with a peer's list: entries are
 // those that the peer lacks or has an older one of, same those that it has
 // under the seq that they had before they were stamped.
 func (m *memory) missing(there list) (entries []*pb.MetaMemory, same list) {
-	has := make(map[string]uint64, len(there.keys))
-	for i, key := range there.keys {
-		has[key] = there.seqs[i]
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.expire()
-	for key, e := range m.entries {
-		seq, ok := has[key]
-		switch {
-		case ok && seq >= e.seq:
-		case ok && e.was != 0 && seq == e.was:
+	same.keys, same.seqs = make([]string, 0, len(there.keys)), make([]uint64, 0, len(there.keys))
+	known := 0 // of the entries here
+	for i, key := range there.keys {
+		e, ok := m.entries[key]
+		if !ok {
+			continue
+		}
+		known++
+		switch seq := there.seqs[i]; {
+		case seq >= e.seq:
+		case e.was != 0 && seq == e.was:
 			same.keys, same.seqs = append(same.keys, key), append(same.seqs, seq)
 		default:
+			entries = append(entries, e.left(m.swept))
+		}
+	}
+	if known == len(m.entries) {
+		return entries, same
+	}
+	has := make(map[string]bool, len(there.keys))
+	for _, key := range there.keys {
+		has[key] = true
+	}
+	for key, e := range m.entries {
+		if !has[key] {
 			entries = append(entries, e.left(m.swept))
 		}
 	}

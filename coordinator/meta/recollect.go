@@ -3,7 +3,6 @@ package meta
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
@@ -169,14 +168,14 @@ func (n *Node) recollect(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, e
 		return nil, fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, later, ErrFenced)
 	}
 	n.memories.reset()
-	u := newUnion(n.memory.all())
+	u := &union{lists: map[string]list{}}
 	err := n.majority(ctx, func(ctx context.Context, id string) error {
 		answer, err := n.listOf(ctx, id, epoch)
 		if err != nil {
 			return err
 		}
 		l, entries := listed(answer), answer.Entries
-		if newer := u.lacks(l); answer.Listed && len(newer) > 0 {
+		if newer := n.memory.lacks(l); answer.Listed && len(newer) > 0 {
 			bodies, err := n.collect(ctx, id, &pb.MetaCollectRequest{Epoch: epoch, Keys: newer})
 			if err != nil {
 				return err
@@ -189,38 +188,23 @@ func (n *Node) recollect(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, e
 	if err != nil {
 		return nil, err
 	}
-	all, lists := u.take()
-	if err := n.adopt(epoch, all); err != nil {
+	entries, lists := u.take()
+	newest, ok, err := n.memory.put(epoch, entries, nil)
+	switch {
+	case err != nil:
 		return nil, err
+	case !ok:
+		return nil, fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, newest, ErrFenced)
 	}
-	err = n.majority(ctx, func(ctx context.Context, id string) error {
+	n.memory.seal(firstSeq(epoch))
+	n.seq.Store(firstSeq(epoch))
+	all := n.memory.all()
+	return all, n.majority(ctx, func(ctx context.Context, id string) error {
 		if l, ok := lists[id]; ok {
 			return n.level(ctx, id, epoch, l, 0)
 		}
 		return n.refresh(ctx, id, epoch)
 	})
-	return all, err
-}
-
-// adopt makes the union this node's memory, and stamps it.
-func (n *Node) adopt(epoch uint64, all []*pb.MetaMemory) error {
-	stamp := firstSeq(epoch)
-	newest, ok, err := n.memory.put(epoch, all, nil)
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, newest, ErrFenced)
-	}
-	var l list
-	for _, e := range all {
-		if e.Seq < stamp { // else a try before this one has
-			l.keys, l.seqs = append(l.keys, e.Key), append(l.seqs, e.Seq)
-		}
-	}
-	n.memory.stamp(epoch, l, stamp)
-	n.seq.Store(stamp)
-	return nil
 }
 
 // firstSeq is below the numbers of all entries of an epoch and above those of
@@ -232,57 +216,30 @@ func firstSeq(epoch uint64) uint64 { return epoch << epochShift }
 // epochShift leaves an epoch 10^12 numbers, and a cluster 16 million epochs.
 const epochShift = 40
 
-// union is what several memories hold between them.
+// union is what the memories of a majority hold beside what this node's does.
 type union struct {
 	mu      sync.Mutex
-	entries map[string]*pb.MetaMemory
-	lists   map[string]list // what peers have that are part of it
+	entries []*pb.MetaMemory
+	lists   map[string]list // what the peers have that are part of it
 	taken   bool
 }
 
-func newUnion(own []*pb.MetaMemory) *union {
-	u := &union{entries: make(map[string]*pb.MetaMemory, len(own)), lists: map[string]list{}}
-	for _, e := range own {
-		u.entries[e.Key] = e
-	}
-	return u
-}
-
-// lacks returns the keys of which a list has newer entries.
-func (u *union) lacks(l list) (keys []string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for i, key := range l.keys {
-		if old := u.entries[key]; old == nil || old.Seq < l.seqs[i] {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-// add adds what a peer has that is newer, unless the union has been taken.
-func (u *union) add(id string, l list, entries []*pb.MetaMemory) {
+// add adds what a peer has, and of that what is newer, unless the union has been
+// taken: what comes later has not been told to a majority.
+func (u *union) add(id string, l list, newer []*pb.MetaMemory) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.taken {
 		return
 	}
 	u.lists[id] = l
-	for _, e := range entries {
-		if old := u.entries[e.Key]; old == nil || old.Seq < e.Seq {
-			u.entries[e.Key] = e
-		}
-	}
+	u.entries = append(u.entries, newer...)
 }
 
-// take returns the entries by key, and what the peers that are part of it have.
-func (u *union) take() (all []*pb.MetaMemory, lists map[string]list) {
+// take returns the entries, of some keys several, and what the peers have.
+func (u *union) take() (entries []*pb.MetaMemory, lists map[string]list) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.taken = true
-	for _, e := range u.entries {
-		all = append(all, e)
-	}
-	slices.SortFunc(all, byKey)
-	return all, u.lists
+	return u.entries, u.lists
 }

@@ -40,20 +40,35 @@ func fill(t *testing.T, entries ...*pb.MetaMemory) *memory {
 	return m
 }
 
-func TestUnion(t *testing.T) {
-	u := newUnion([]*pb.MetaMemory{memo("b", 1*time.Second, 4), memo("a", 2*time.Second, 2)})
-	there := []*pb.MetaMemory{memo("b", 3*time.Second, 3), memo("a", 4*time.Second, 7), memo("c", time.Second, 1)}
-	if got := u.lacks(listOf(there...)); !slices.Equal(got, []string{"a", "c"}) {
+func TestLacks(t *testing.T) {
+	m := fill(t, memo("b", 1*time.Second, 4), memo("a", 2*time.Second, 2), memo("d", time.Second, 9))
+	l := listOf(memo("b", 0, 3), memo("a", 0, 7), memo("c", 0, 1), memo("d", 0, 9))
+	if got := m.lacks(l); !slices.Equal(got, []string{"a", "c"}) {
 		t.Fatalf("it asks for %v", got)
 	}
-	u.add("c2", listOf(there...), there)
-	all, lists := u.take()
-	if keys(all) != "a b c" || all[0].TtlMs != 4000 || all[1].TtlMs != 1000 || lists["c2"].show() != "a@7 b@3 c@1" {
-		t.Fatalf("%v, %v", all, lists)
+	m.seal(8)
+	if got := m.list().show(); got != "a@8 b@8 d@9" {
+		t.Fatalf("sealed: %s", got)
 	}
-	u.add("c3", list{}, []*pb.MetaMemory{memo("d", time.Second, 1)})
-	if len(u.entries) != 3 || len(lists) != 1 {
-		t.Error("what came too late counts")
+	m.seal(8) // at a second try
+	if bodies, same := m.missing(l); same.show() != "" || keys(bodies) != "b a" {
+		t.Fatalf("bodies %s, same %s", keys(bodies), same.show())
+	}
+}
+
+// TestUnion: what comes when the union has been taken is no part of it.
+func TestUnion(t *testing.T) {
+	u := &union{lists: map[string]list{}}
+	u.add("c2", listOf(memo("a", 0, 7)), []*pb.MetaMemory{memo("a", 0, 7)})
+	u.add("c3", listOf(memo("a", 0, 8)), []*pb.MetaMemory{memo("a", 0, 8)})
+	entries, lists := u.take()
+	u.add("c4", list{}, []*pb.MetaMemory{memo("d", time.Second, 1)})
+	if keys(entries) != "a a" || len(u.entries) != 2 || len(lists) != 2 || lists["c2"].show() != "a@7" {
+		t.Errorf("%v of %v", entries, lists)
+	}
+	m := fill(t, memo("a", time.Minute, 3))
+	if _, ok, err := m.put(1, []*pb.MetaMemory{entries[1], entries[0]}, nil); !ok || err != nil || m.list().show() != "a@8" {
+		t.Errorf("%v %v, it has %s", ok, err, m.list().show())
 	}
 }
 
