@@ -18,8 +18,9 @@ import (
 // The rules:
 //
 //  1. Of a task's attempts the highest counts, be it only known by name, as a
-//     source that somebody was told of. One that the coordinator before did not
-//     know of does not. Numbers of new attempts are above all.
+//     source that one was told of that counts. One that the coordinator before did
+//     not know of does not, and what it was told of that one may never have had: who
+//     counts may be done without. Numbers of new attempts are above all.
 //  2. An attempt that is where a worker lives goes on, or is judged by its end.
 //     One that is not is lost, as when its worker is.
 //  3. A stage is complete if its tasks are known by its kind, or if somebody was
@@ -138,6 +139,10 @@ type adopter struct {
 	complete map[plan.FragmentID]bool
 	// committed are the tasks that an attempt that counts was told are.
 	committed map[Part]bool
+	// stale are the attempts that do not count as the coordinator before did not
+	// know of them, known is the highest number that any attempt has.
+	stale []located
+	known int32
 	// blank are the stages with a lost task of which nobody knows what it read.
 	blank map[plan.FragmentID]bool
 }
@@ -213,6 +218,9 @@ func (b *adopter) find() string {
 			}
 		}
 	}
+	if b.a.Fault == FaultAdoptEpoch {
+		newest = 0
+	}
 	for _, inv := range b.places {
 		if inv.Ended && inv.Next > b.number*AttemptsPerRun {
 			return fmt.Sprintf("it was ended on worker %s", inv.Place.Node)
@@ -226,30 +234,54 @@ func (b *adopter) find() string {
 			if id.Attempt/AttemptsPerRun != b.number {
 				continue
 			}
-			f := b.task(id)
-			if f.low = b.a.Fault == FaultAdoptLow; at.Epoch < newest && b.a.Fault != FaultAdoptEpoch {
-				f.rest = append(f.rest, located{inv.Place, id})
-			} else {
-				f.take(inv.Place, at, b.a.Fault)
-			}
-		}
-	}
-	for _, inv := range b.places {
-		for i := range inv.Attempts {
-			if inv.Attempts[i].Status.Task.Attempt/AttemptsPerRun != b.number {
+			if at.Epoch < newest {
+				b.stale = append(b.stale, located{inv.Place, id})
 				continue
 			}
-			for id := range inv.Attempts[i].Told {
-				if id.Stage.Fragment < 0 || int(id.Stage.Fragment) >= stages || id.Task < 0 || id.Task >= maxTasks {
-					return fmt.Sprintf("worker %s knows a task %s, which the plan does not", inv.Place.Node, id)
+			f := b.task(id)
+			f.low = b.a.Fault == FaultAdoptLow
+			f.take(inv.Place, at, b.a.Fault)
+		}
+	}
+	return b.names(newest)
+}
+
+// names notes what attempts were told of others. What those say that do not
+// count is about tasks that the coordinator before may never have had: nobody
+// who counts would wait for them, but their numbers are not to come again.
+func (b *adopter) names(newest uint64) string {
+	for _, stale := range [2]bool{false, true} {
+		for _, inv := range b.places {
+			for i := range inv.Attempts {
+				at := &inv.Attempts[i]
+				if at.Status.Task.Attempt/AttemptsPerRun != b.number || (at.Epoch < newest) != stale {
+					continue
 				}
-				if b.a.Fault != FaultAdoptTold {
-					b.task(id)
+				if stale {
+					b.named(at.Status.Task, stale)
+				}
+				for id := range at.Told {
+					if id.Stage.Fragment < 0 || int(id.Stage.Fragment) >= len(b.a.Plan.Fragments) || id.Task < 0 || id.Task >= maxTasks {
+						return fmt.Sprintf("worker %s knows a task %s, which the plan does not", inv.Place.Node, id)
+					}
+					b.named(id, stale)
 				}
 			}
 		}
 	}
 	return ""
+}
+
+// named notes that an attempt was told of another one.
+func (b *adopter) named(id plan.TaskID, stale bool) {
+	b.known = max(b.known, id.Attempt)
+	switch f := b.tasks[PartOf(id)]; {
+	case b.a.Fault == FaultAdoptTold:
+	case !stale:
+		b.task(id)
+	case f != nil:
+		f.lowest = min(f.lowest, id.Attempt)
+	}
 }
 
 // maxTasks bounds the tasks of a stage.
@@ -320,7 +352,7 @@ func (b *adopter) build() string {
 	r := NewRun(b.a.Query, b.a.Plan, b.number, partitions)
 	r.Recovery, r.Fault, r.Given = b.a.Recovery, b.a.Fault, b.a.Rows > 0
 	b.run = r
-	known := b.number * AttemptsPerRun
+	known := max(b.known, b.number*AttemptsPerRun)
 	for _, f := range b.tasks {
 		known = max(known, f.last)
 	}
@@ -461,6 +493,9 @@ func (b *adopter) missing(s *Stage, f *found, n int) {
 func (b *adopter) others() {
 	note := func(at Place, id plan.TaskID) {
 		b.run.discards = append(b.run.discards, &Task{ID: id, Node: at.Node, Place: at})
+	}
+	for _, x := range b.stale {
+		note(x.at, x.id)
 	}
 	for _, f := range b.sorted() {
 		for _, x := range f.rest {

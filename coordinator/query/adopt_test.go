@@ -217,6 +217,37 @@ func TestAdopt(t *testing.T) {
 				}
 			}
 		}, "0.0=run 1.0=run 1.1=again 2.0=run 2.1=run"},
+		{"a task that only an attempt was told of that does not count", func(p *past) {
+			p.older("1.1")
+			p.attempts["1.1"].Told[id(2, 2, 0)] = true
+			p.complete("1.0")
+			p.finish("2.0")
+			p.finish("2.1")
+		}, "0.0=run 1.0=run 1.1=again 2.0=done 2.1=done"},
+		{"a task of which there is only an attempt that does not count", func(p *past) {
+			old := *p.attempts["2.1"]
+			old.Status.Task.Task, old.Splits = 2, []Split{named(9)}
+			p.attempts["2.2"], p.at["2.2"] = &old, "b"
+			p.older("2.2")
+			p.complete("1.0", "1.1")
+			p.finish("2.0")
+			p.finish("2.1")
+		}, "0.0=run 1.0=run 1.1=run 2.0=done 2.1=done"},
+		{"indeterminate, made again before the coordinator before, and used", func(p *past) {
+			p.indeterminate()
+			p.finish("2.0")
+			p.attempts["2.0"].Status.Task.Attempt = 1
+			p.attempts["1.0"].Told = map[plan.TaskID]bool{id(2, 0, 1): true, id(2, 1, 0): false}
+			p.older("1.1")
+		}, "may have other rows"},
+		{"an attempt and its twin", func(p *past) { p.twin(1) }, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=run"},
+		{"a twin that has ended, its attempt runs", func(p *past) { p.twin(1); p.finish("2.1") }, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=done"},
+		{"a twin that runs, its attempt was accepted and read", func(p *past) {
+			p.twin(1)
+			p.tell(1, "1.0", "1.1")
+			p.attempts["1.0"].Status.Consumed = []plan.TaskID{id(2, 1, 0)}
+		}, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=run"},
+		{"an attempt that was accepted, its twin is lost", func(p *past) { p.finish("2.1"); p.tell(1, "1.0") }, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=done"},
 		{"two tasks have a split", func(p *past) { p.attempts["2.1"].Splits[0].ID = 0 }, "have the same split"},
 		{"a split of another's scan", func(p *past) { p.attempts["2.1"].Splits[0].Scan = 99 }, "not its own"},
 		{"a task that the plan has not", func(p *past) { p.attempts["2.1"].Status.Task.Stage.Fragment = 3 }, "which the plan does not"},
@@ -286,6 +317,28 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// older makes an attempt one that the coordinator before did not know of.
+func (p *past) older(name string) {
+	for other, a := range p.attempts {
+		if other != name {
+			a.Epoch = 2
+		}
+	}
+}
+
+// twin gives the second scan a twin on a, which is the attempt of that name from
+// now on.
+func (p *past) twin(attempt int32) {
+	first := *p.attempts["2.1"]
+	tw := first
+	tw.Status.Task.Attempt, tw.NoMore = attempt, []plan.NodeID{7}
+	p.attempts["2.1"], p.at["2.1"] = &tw, "a"
+	p.places = func(in []Inventory) []Inventory {
+		in[1].Attempts = append(in[1].Attempts, first)
+		return in
+	}
+}
+
 // indeterminate makes what the middle and scan tasks give another thing each time.
 func (p *past) indeterminate() {
 	fragments := slices.Clone(p.plan.Fragments)
@@ -317,6 +370,46 @@ func TestAdoptedTask(t *testing.T) {
 	}
 	if n := r.AddTask(r.Stages[2], "a", nil); n.ID.Attempt != 2*leap {
 		t.Errorf("a new task is %s", n.ID)
+	}
+}
+
+// TestAdoptTwin: of an attempt and its twin the twin goes on, and is told of what
+// it does not know; the attempt is stopped. No attempt has either's number again.
+func TestAdoptTwin(t *testing.T) {
+	p := newPast()
+	p.twin(9)
+	r, no := p.adopt()
+	if no != nil {
+		t.Fatal(no)
+	}
+	got := r.Stages[2].Tasks[1]
+	if got.ID != id(2, 1, 9) || got.Place.Node != "a" || got.Unstarted() != 0 || len(got.Splits) != 2 {
+		t.Errorf("task %+v", got)
+	}
+	if d := r.Discards(); len(d) != 1 || d[0].ID != id(2, 1, 0) || d[0].Place.Node != "b" {
+		t.Errorf("stopped %v", d)
+	}
+	r.Lose(got.Place, gone(), false)
+	if n := r.Stages[2].Tasks[1]; n.ID.Attempt < 9+leap {
+		t.Errorf("the next attempt is %s", n.ID)
+	}
+}
+
+// TestAdoptStale: what does not count is stopped, and its numbers are not used.
+func TestAdoptStale(t *testing.T) {
+	p := newPast()
+	p.attempts["1.1"].Status.Task.Attempt = 20
+	p.attempts["1.1"].Told[id(2, 5, 30)] = true
+	p.older("1.1")
+	r, no := p.adopt()
+	if no != nil {
+		t.Fatal(no)
+	}
+	if !slices.ContainsFunc(r.Discards(), func(d *Task) bool { return d.ID == id(1, 1, 20) && d.Place.Node == "b" }) {
+		t.Error("it is not stopped")
+	}
+	if n := r.Stages[1].Tasks[1]; !n.Unplaced || n.ID.Attempt != 30+leap {
+		t.Errorf("the task is %+v", n)
 	}
 }
 

@@ -199,7 +199,9 @@ func TestTwin(t *testing.T) {
 // TestTwinEnd: a twin's end is looked at as any other's.
 func TestTwinEnd(t *testing.T) {
 	r, _, _, tw := twinned(t)
-	report(r, tw, func(st *Status) { st.State, st.End = Finished, &End{Splits: []int64{1}, Partitions: make([]PartitionEnd, 2)} })
+	report(r, tw, func(st *Status) {
+		st.State, st.End = Finished, &End{Splits: []int64{1}, Partitions: make([]PartitionEnd, 2)}
+	})
 	if r.Failure == nil || r.Failure.Cause != CauseInternal {
 		t.Errorf("a twin that read other splits was accepted: %v", r.Failure)
 	}
