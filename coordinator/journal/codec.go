@@ -218,7 +218,7 @@ func (c *codec) readPage(m *pb.MetaPage, into *Entry) error {
 			return err
 		}
 	}
-	into.Page = p
+	into.Page, into.coded = p, m
 	return nil
 }
 

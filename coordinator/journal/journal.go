@@ -95,6 +95,10 @@ const (
 	// maxPage is the size of a page's rows before they are compressed, minPage
 	// the same when memory runs short.
 	maxPage, minPage = 4 << 20, 128 << 10
+	// statementBudget is what the statements of all queries may take, of which
+	// only those count that are larger than largeStatement. So who sends large ones
+	// holds up nobody but others who do.
+	statementBudget, largeStatement = 16 << 20, 64 << 10
 	// planTime bounds the first try to remember a plan.
 	planTime = 5 * time.Second
 )
@@ -144,6 +148,7 @@ type Journal struct {
 	queries map[plan.QueryID]*entry
 	forget  []string
 	bytes   int64 // of the pages remembered
+	large   int64 // bytes of the large statements remembered
 }
 
 // entry is a query that has not been forgotten.
@@ -151,7 +156,8 @@ type entry struct {
 	id       plan.QueryID
 	st       *Statement // nil: known from its page only
 	slug     string
-	accepted bool // and the client may know it
+	accepted bool  // and the client may know it
+	large    int64 // its bytes, if they are many
 
 	turn  chan struct{} // held while a page is being remembered
 	page  *pb.MetaPage  // the last one that was
@@ -267,9 +273,53 @@ func (j *Journal) accept(ctx context.Context, st *Statement) error {
 	if err != nil {
 		return err
 	}
+	if err := j.weigh(st.ID, int64(len(m.Plan))); err != nil {
+		return err
+	}
 	ctx, cancel := j.call(ctx)
 	defer cancel()
 	return j.told(j.cfg.Memory.Remember(ctx, j.cfg.Epoch, meta.RememberQuery(m, acceptedTTL)))
+}
+
+// weigh counts a large statement among those that are remembered, until
+// lighten, and refuses one for which there is no room.
+func (j *Journal) weigh(id plan.QueryID, bytes int64) error {
+	if bytes < largeStatement {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.queries[id]
+	if e == nil || e.large > 0 {
+		return nil
+	}
+	if !e.accepted && j.large > 0 && j.large+bytes > statementBudget {
+		return errLarge
+	}
+	e.large = bytes
+	j.large += bytes
+	return nil
+}
+
+// lighten is for one whose statement need not be remembered any more. The caller
+// holds mu.
+func (j *Journal) lighten(e *entry) {
+	j.large -= e.large
+	e.large = 0
+}
+
+// errLarge refuses a large statement for a while.
+var errLarge = errors.New("too many large statements run at once")
+
+// Leads returns nil if this journal's leadership was not over when it was called:
+// what it does not know then, nobody knows. It asks a majority.
+func (j *Journal) Leads(ctx context.Context) error {
+	if !j.on() {
+		return nil
+	}
+	ctx, cancel := j.call(ctx)
+	defer cancel()
+	return j.told(j.cfg.Memory.Remember(ctx, j.cfg.Epoch))
 }
 
 // told makes the error of a call that the journal's end has ended say so.
@@ -449,6 +499,7 @@ func (j *Journal) rememberPage(ctx context.Context, id plan.QueryID, e *entry, m
 	e.page = m
 	if m.Last {
 		e.settled, e.page = true, nil
+		j.lighten(e)
 	}
 	return nil
 }
@@ -531,6 +582,7 @@ func (j *Journal) Forget(id plan.QueryID) {
 	e.finish(qerr.New(qerr.AbandonedQuery, "the client did not come for the result"))
 	j.bytes -= e.bytes
 	e.bytes, e.forgotten = 0, true
+	j.lighten(e)
 	if e.logged || e.writing {
 		e.st, e.page, e.plan, e.coded = nil, nil, nil, nil // the log is told of the end first
 	} else {
@@ -559,7 +611,9 @@ func (j *Journal) Restore(entries []*Entry) {
 			e.st, e.accepted = &st, true
 		}
 		if x.Page != nil {
-			e.page = j.codec.page(x.ID, x.Slug, x.Page)
+			if e.page = x.coded; e.page == nil {
+				e.page = j.codec.page(x.ID, x.Slug, x.Page)
+			}
 			e.bytes = int64(len(e.page.Body))
 			j.bytes += e.bytes
 			e.settled = x.Page.Last

@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/tuttidb/tutti/coordinator/journal"
 	"github.com/tuttidb/tutti/coordinator/journal/journaltest"
+	"github.com/tuttidb/tutti/coordinator/meta"
 	"github.com/tuttidb/tutti/internal/qerr"
 )
 
@@ -188,5 +190,69 @@ func TestPlansCatalogs(t *testing.T) {
 		if e := only(t, entries); e.Catalogs != 41 {
 			t.Errorf("from %s: generation %d", what, e.Catalogs)
 		}
+	}
+}
+
+// noise is a text that does not get smaller.
+func noise(n int) string {
+	var b strings.Builder
+	for r := rand.New(rand.NewPCG(1, 2)); b.Len() < n; {
+		fmt.Fprintf(&b, "%x", r.Uint64())
+	}
+	return b.String()
+}
+
+// TestLargeStatements: statements of megabytes do not fill the memory that all
+// share; small ones go on meanwhile, and room is made when large ones are done.
+func TestLargeStatements(t *testing.T) {
+	c := &journaltest.Cluster{}
+	j, _ := reign(t, c, false)
+	text := noise(3 << 20)
+	large := func(id string) *journal.Statement {
+		st := statement(id, 0)
+		st.Request.SQL = text
+		return st
+	}
+	taken := 0
+	for err := error(nil); err == nil; taken++ {
+		err = j.Accept(within(t, 5*time.Second), large(fmt.Sprint("large", taken)))
+		if err != nil && err.Error() != "too many large statements run at once" || taken > 100 {
+			t.Fatal(taken, err)
+		}
+	}
+	if taken--; taken < 2 || taken > 6 {
+		t.Errorf("%d statements of some megabytes are taken", taken)
+	}
+	accept(t, j, statement("small", 0))
+	for i, done := range []func(){
+		func() { show(t, j, "large0", &journal.Page{Token: 1, Last: true}) },
+		func() { j.Forget("large1") },
+	} {
+		done()
+		accept(t, j, large(fmt.Sprint("more", i)))
+		if err := j.Accept(within(t, time.Second), large("toomany")); err == nil {
+			t.Error("there was more room than for one")
+		}
+	}
+}
+
+// TestLeads: who was superseded finds that out.
+func TestLeads(t *testing.T) {
+	c := &journaltest.Cluster{}
+	old, _ := reign(t, c, false)
+	if err := old.Leads(within(t, time.Second)); err != nil {
+		t.Error(err)
+	}
+	j, _ := reign(t, c, false)
+	if err := old.Leads(within(t, time.Second)); !errors.Is(err, meta.ErrFenced) {
+		t.Errorf("superseded: %v", err)
+	}
+	if err := j.Leads(within(t, time.Second)); err != nil || len(c.Keys()) != 0 {
+		t.Errorf("%v, and remembered are %v", err, c.Keys())
+	}
+	alone, _ := reign(t, c, true)
+	c.Lead()
+	if err := errors.Join(alone.Leads(within(t, time.Second)), (*journal.Journal)(nil).Leads(t.Context())); err != nil {
+		t.Errorf("alone: %v", err)
 	}
 }

@@ -37,6 +37,9 @@ type Entry struct {
 	Ended *coordinator.QueryInfo
 	// Logged says that the log knows the query.
 	Logged bool
+
+	// coded is Page as it was read, nil if it was not.
+	coded *pb.MetaPage
 	// Lost is how many coordinators were lost while they ran the query, as far as
 	// that was written down: see (*Journal).Lost.
 	Lost int
@@ -50,7 +53,7 @@ func Read(remembered []*pb.MetaMemory, log *meta.State) ([]*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{codec: c, entries: map[string]*Entry{}}
+	r := &reader{codec: c, entries: make(map[string]*Entry, len(remembered))}
 	if log != nil {
 		for q := range log.Queries() {
 			r.fromLog(q)
@@ -120,7 +123,7 @@ func (r *reader) fromMemory(m *pb.MetaMemory) {
 }
 
 func (r *reader) take() []*Entry {
-	var out []*Entry
+	out := make([]*Entry, 0, len(r.entries))
 	for _, e := range r.entries {
 		if e.Known || e.Page != nil || e.Ended != nil {
 			e.giveUp()

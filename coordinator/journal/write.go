@@ -260,6 +260,9 @@ func (j *Journal) rememberAgain() {
 	var list []stale
 	j.mu.Lock()
 	for id, e := range j.queries {
+		if e.inLog() && now.Sub(e.since) > acceptedTTL {
+			j.lighten(e) // the memories have forgotten it
+		}
 		if e.accepted && !e.settled && !e.inLog() && now.Sub(e.since) > acceptedTTL/2 {
 			e.since = now
 			list = append(list, stale{id, e, e.st})

@@ -74,7 +74,7 @@ func newProxy(ctx context.Context, cfg Config, id string) *proxy {
 		ResponseHeaderTimeout: cfg.Answer, MaxResponseHeaderBytes: 4 << 20, ReadBufferSize: copyBuffer, WriteBufferSize: copyBuffer,
 	}
 	p.reverse = &httputil.ReverseProxy{
-		Rewrite: rewrite, Transport: p.transport, FlushInterval: -1, BufferPool: &buffers{},
+		Rewrite: func(out *httputil.ProxyRequest) { rewrite(out, cfg.NameHeader) }, Transport: p.transport, FlushInterval: -1, BufferPool: &buffers{},
 		ModifyResponse: whole, ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) { leg(r).err = err },
 		ErrorLog: log.New(io.Discard, "", 0), // ErrorHandler has all
 	}
@@ -87,8 +87,12 @@ func (p *proxy) cut() {
 }
 
 // rewrite addresses the request to the leader and says where it came from. The
-// host stays the client's.
-func rewrite(p *httputil.ProxyRequest) {
+// host stays the client's, and the name of a statement the router's, whatever
+// headers the client wants left out on the way (Connection).
+func rewrite(p *httputil.ProxyRequest, nameHeader string) {
+	if name := p.In.Header.Get(nameHeader); name != "" {
+		p.Out.Header.Set(nameHeader, name)
+	}
 	p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", "leader", p.In.Host
 	p.Out.Header.Del("Expect") // the body is here
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {

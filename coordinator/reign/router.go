@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,11 @@ type Config struct {
 	// begins, which includes a long poll and what it holds requests for; 0: 30 s.
 	Answer time.Duration
 	// MaxBody is the longest body that a request may have, in bytes; 0: 16 MB.
-	MaxBody int64
+	// MaxBodies bounds the bodies of all requests that are being answered or
+	// wait; 0: 256 MB.
+	MaxBody, MaxBodies int64
+	// MaxHeld is how many requests may wait for somebody to lead; 0: 10,000.
+	MaxHeld int64
 	Log     *slog.Logger
 }
 
@@ -70,6 +75,9 @@ const (
 	// notLeading is the header of an answer by which a coordinator says that it
 	// has done nothing with a request, since it does not lead.
 	notLeading = "X-Tutti-Not-Leading"
+	// nameBytes is how many random bytes the name of a statement has, which its
+	// URIs carry.
+	nameBytes = 16
 )
 
 // Router is the HTTP handler of a coordinator: see the package's comment. It
@@ -79,8 +87,9 @@ type Router struct {
 	proxies proxies
 	ctx     context.Context // ends with Close
 	close   context.CancelFunc
-	// held counts the requests that wait for somebody to lead.
-	held atomic.Int64
+	// held counts the requests that wait for somebody to lead, bodies the bytes
+	// that all requests have.
+	held, bodies atomic.Int64
 
 	mu    sync.Mutex
 	own   Reign         // while this process leads
@@ -97,8 +106,13 @@ func New(cfg Config) *Router {
 	set(&cfg.Hold, 30*time.Second)
 	set(&cfg.HoldStatement, 15*time.Second)
 	set(&cfg.Answer, 30*time.Second)
-	if cfg.MaxBody == 0 {
-		cfg.MaxBody = 16 << 20
+	for _, n := range []struct {
+		at *int64
+		v  int64
+	}{{&cfg.MaxBody, 16 << 20}, {&cfg.MaxBodies, 256 << 20}, {&cfg.MaxHeld, 10_000}} {
+		if *n.at == 0 {
+			*n.at = n.v
+		}
 	}
 	r := &Router{cfg: cfg, moved: make(chan struct{})}
 	r.ctx, r.close = context.WithCancel(context.Background())
@@ -186,11 +200,15 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		t.hold = r.cfg.HoldStatement
 	}
 	t.name()
-	if err := t.pack(); err != nil {
+	defer func() { r.bodies.Add(-int64(len(t.body))) }()
+	switch err := t.pack(); {
+	case errors.Is(err, errCrowded):
+		unavailable(w, err.Error())
+	case err != nil:
 		refuse(w, http.StatusBadRequest, "The request ended early")
-		return
+	default:
+		t.run()
 	}
-	t.run()
 }
 
 // Inner answers requests that other coordinators forward to this one.
@@ -242,7 +260,7 @@ func isStatement(req *http.Request) bool {
 func (t *travel) name() {
 	t.req.Header.Del(t.router.cfg.NameHeader)
 	if isStatement(t.req) && t.router.cfg.NameHeader != "" {
-		var b [16]byte
+		var b [nameBytes]byte
 		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 		t.req.Header.Set(t.router.cfg.NameHeader, hex.EncodeToString(b[:]))
 	}
@@ -254,10 +272,24 @@ func (t *travel) pack() error {
 	if t.req.Body == nil || t.req.Body == http.NoBody || t.req.ContentLength == 0 {
 		return nil
 	}
-	var err error
-	t.body, err = io.ReadAll(io.LimitReader(t.req.Body, t.router.cfg.MaxBody+1))
-	return err
+	r, limited := t.router, io.LimitReader(t.req.Body, t.router.cfg.MaxBody+1)
+	for chunk := make([]byte, 4<<10); ; {
+		n, err := limited.Read(chunk)
+		t.body = append(t.body, chunk[:n]...)
+		if r.bodies.Add(int64(n)) > r.cfg.MaxBodies {
+			return errCrowded
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
+
+// errCrowded refuses a request because the others' bodies fill the memory.
+var errCrowded = errors.New("too many large requests wait for an answer; try again later")
 
 // fresh returns the request as if it had just come.
 func (t *travel) fresh() *http.Request {
@@ -309,8 +341,15 @@ func (t *travel) wait(moved, changed <-chan struct{}) bool {
 		t.giveUp()
 		return false
 	}
-	t.router.held.Add(1)
 	defer t.router.held.Add(-1)
+	if t.router.held.Add(1) > t.router.cfg.MaxHeld {
+		unavailable(t.w, "too many requests wait for a coordinator to lead; try again later")
+		return false
+	}
+	if isMisspelled(t.req.URL.Path) {
+		refuse(t.w, http.StatusNotFound, "Query not found")
+		return false
+	}
 	again := time.NewTimer(min(pause, left))
 	defer again.Stop()
 	select {
@@ -324,6 +363,25 @@ func (t *travel) wait(moved, changed <-chan struct{}) bool {
 		return false
 	}
 	return true
+}
+
+// isMisspelled reports whether a path is that of a page, but of none that a
+// coordinator could have named: nobody need wait to hear so.
+func isMisspelled(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/v1/statement/")
+	if !ok {
+		return false
+	}
+	parts := strings.Split(rest, "/")
+	if parts[0] != "queued" && parts[0] != "executing" {
+		return false // others' to say
+	}
+	if len(parts) != 4 {
+		return true
+	}
+	slug, err := hex.DecodeString(parts[2])
+	token, bad := strconv.ParseInt(parts[3], 10, 64)
+	return err != nil || len(slug) != nameBytes || bad != nil || token < 1
 }
 
 // giveUp says why nobody answers.

@@ -296,7 +296,7 @@ func TestAbandoned(t *testing.T) {
 	end := a.rule(waits(entered))
 	got := make(chan reply, 4)
 	for _, n := range []*testNode{a, b} {
-		go func() { got <- n.ask("GET", "/v1/statement/executing/q/s/1", "") }()
+		go func() { got <- n.ask("GET", "/v1/statement/executing/q/0123456789abcdef0123456789abcdef/1", "") }()
 		go func() { got <- n.ask("POST", "/v1/statement", "SELECT 1") }()
 		<-entered
 		<-entered

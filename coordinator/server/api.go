@@ -239,7 +239,7 @@ func (s *Server) queries(w http.ResponseWriter, r *http.Request) {
 func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 	q, found := s.cfg.Engine.Query(plan.QueryID(r.PathValue("id")))
 	if !found {
-		plainError(w, http.StatusNotFound, "Query not found")
+		s.unknown(w, r)
 		return
 	}
 	info := q.Info()
@@ -279,7 +279,7 @@ func (s *Server) cancelQuery(w http.ResponseWriter, r *http.Request) {
 func (s *Server) kill(w http.ResponseWriter, r *http.Request) {
 	q, found := s.cfg.Engine.Query(plan.QueryID(r.PathValue("id")))
 	if !found {
-		plainError(w, http.StatusNotFound, "Query not found")
+		s.unknown(w, r)
 		return
 	}
 	if q.Info().State.Done() {

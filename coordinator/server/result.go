@@ -22,6 +22,9 @@ import (
 // chunkRows is how many rows are written under the lock at a time.
 const chunkRows = 512
 
+// maxToken is beyond the token of any page.
+const maxToken = 1 << 53
+
 // errGone is the answer to a token whose page is no longer kept.
 var errGone = errors.New("this page is gone: only the last one can be asked for again")
 
@@ -351,7 +354,7 @@ func (r *result) fetch(ctx context.Context, token int64, blank bool, base string
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if r.unsure {
+	if r.unsure && token > 0 && token < maxToken {
 		r.agree(token, blank)
 	}
 	switch {

@@ -80,9 +80,11 @@ type Limits struct {
 	// MaxOpen is how many statements may wait for their clients to read them,
 	// running or not; more are refused.
 	MaxOpen int
-	// MaxBody is the longest request body, in bytes. The length of SQL text has
-	// its own limit in the coordinator.
+	// MaxBody is the longest request body, in bytes.
 	MaxBody int64
+	// MaxText is the longest SQL text that the engine takes, in characters: longer
+	// ones it fails, and not all of them is written down.
+	MaxText int
 	// LongPoll is how long a GET waits for rows.
 	LongPoll time.Duration
 	// Linger is how long a page waits for more rows once it has some.
@@ -107,7 +109,7 @@ type Limits struct {
 
 // DefaultLimits are fit for a node with a few GB.
 var DefaultLimits = Limits{
-	MaxOpen: 5000, MaxBody: 16 << 20, LongPoll: time.Second, Linger: 100 * time.Millisecond,
+	MaxOpen: 5000, MaxBody: 16 << 20, MaxText: coordinator.DefaultLimits.MaxText, LongPoll: time.Second, Linger: 100 * time.Millisecond,
 	PageBytes: 1 << 20, MaxPageBytes: 16 << 20, BufferBytes: 256 << 20, Keep: time.Minute, KeepBytes: 32 << 20,
 	Hold: 15 * time.Second, ClientTimeout: 5 * time.Minute,
 }
@@ -188,6 +190,7 @@ func (l Limits) orDefault() Limits {
 	d := DefaultLimits
 	orDefault(&l.MaxOpen, d.MaxOpen)
 	orDefault(&l.MaxBody, d.MaxBody)
+	orDefault(&l.MaxText, d.MaxText)
 	orDefault(&l.LongPoll, d.LongPoll)
 	orDefault(&l.Linger, d.Linger)
 	orDefault(&l.PageBytes, d.PageBytes)

@@ -63,13 +63,32 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request) {
 		ID: s.cfg.Engine.NewID(), Slug: slug, Request: coordinator.Request{SQL: string(text), Session: session}, Created: s.cfg.Clock.Now(),
 		Parametric: parametric, Encodings: listOf(r, "Query-Data-Encoding"),
 	}
-	if err := s.hold(r.Context(), func(ctx context.Context) error { return s.cfg.Journal.Accept(ctx, st) }); err != nil {
+	remembered := s.remembered(st)
+	if err := s.hold(r.Context(), func(ctx context.Context) error { return s.cfg.Journal.Accept(ctx, remembered) }); err != nil {
 		s.cfg.Journal.Forget(st.ID)
 		sorry(w, err)
 		return
 	}
 	s.metrics.submitted.Inc()
 	s.sendFirst(w, r, s.begin(st))
+}
+
+// remembered is a statement as it is written down: of one that is too long for
+// the engine so much that it is too long for the next one as well. Else a few of
+// those, which anybody can send, would fill the memory of all coordinators.
+func (s *Server) remembered(st *journal.Statement) *journal.Statement {
+	text, most := st.Request.SQL, s.cfg.Limits.MaxText
+	if len(text) <= most || utf8.RuneCountInString(text) <= most {
+		return st
+	}
+	end := 0
+	for range most + 1 {
+		_, size := utf8.DecodeRuneInString(text[end:])
+		end += size
+	}
+	short := *st
+	short.Request.SQL = text[:end]
+	return &short
 }
 
 // sendFirst tells a client where the rows of its statement will be.
@@ -118,6 +137,25 @@ func (s *Server) validate(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
+// leads reports whether this server's leadership is not over: only then what it
+// does not know is nowhere. It answers the request itself if not. A process that
+// was stopped for a while, or cut off, may not know yet that others go on with
+// its clients.
+func (s *Server) leads(w http.ResponseWriter, r *http.Request) bool {
+	err := s.hold(r.Context(), s.cfg.Journal.Leads)
+	if err != nil {
+		sorry(w, err)
+	}
+	return err == nil
+}
+
+// unknown answers a request about a query that is not here.
+func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
+	if s.leads(w, r) {
+		plainError(w, http.StatusNotFound, "Query not found")
+	}
+}
+
 // result finds the result that a request's path names; it answers the request
 // itself if there is none.
 func (s *Server) result(w http.ResponseWriter, r *http.Request) *result {
@@ -125,7 +163,7 @@ func (s *Server) result(w http.ResponseWriter, r *http.Request) *result {
 	res := s.results[plan.QueryID(r.PathValue("id"))]
 	s.mu.Unlock()
 	if res == nil || subtle.ConstantTimeCompare([]byte(res.slug), []byte(r.PathValue("slug"))) != 1 {
-		plainError(w, http.StatusNotFound, "Query not found")
+		s.unknown(w, r)
 		return nil
 	}
 	res.touch()
@@ -154,7 +192,9 @@ func (s *Server) fetch(w http.ResponseWriter, r *http.Request) {
 	case r.Context().Err() != nil:
 		return // nobody is there to answer
 	case errors.Is(err, errGone):
-		plainError(w, http.StatusGone, err.Error())
+		if s.leads(w, r) {
+			plainError(w, http.StatusGone, err.Error())
+		}
 	case errors.Is(err, errAbandoned), errors.As(err, &later):
 		sorry(w, err)
 	case err != nil:
