@@ -246,14 +246,7 @@ func retryCode(err error) pb.MetaCode {
 	return pb.MetaCode_META_CODE_UNKNOWN
 }
 
-// WaitIndex waits until this node's State includes an entry: what a client
-// has seen through one coordinator it must see through the next.
-func (n *Node) WaitIndex(ctx context.Context, index uint64) error {
-	ctx, cancel := n.bounded(ctx)
-	defer cancel()
-	return n.waitIndex(ctx, index)
-}
-
+// waitIndex waits until this node's State includes an entry.
 func (n *Node) waitIndex(ctx context.Context, index uint64) error {
 	return n.waitState(ctx, func(s *State) bool { return s.Index >= index })
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -108,29 +107,6 @@ func (t Timing) withDefaults() Timing {
 		t.Trailing = 4096
 	}
 	return t
-}
-
-// ParsePeers reads a list of ID=HOST:PORT as the command line has it.
-func ParsePeers(list string) (map[string]string, error) {
-	peers, addresses := map[string]string{}, map[string]string{}
-	for item := range strings.SplitSeq(list, ",") {
-		item = strings.TrimSpace(item)
-		if item == "" {
-			continue
-		}
-		id, address, ok := strings.Cut(item, "=")
-		if host, port, err := net.SplitHostPort(address); !ok || id == "" || err != nil || host == "" || port == "" {
-			return nil, fmt.Errorf("peer %q is not ID=HOST:PORT", item)
-		}
-		if peers[id] != "" {
-			return nil, fmt.Errorf("peer %s is named twice", id)
-		}
-		if other := addresses[address]; other != "" {
-			return nil, fmt.Errorf("peers %s and %s have the same address %s", other, id, address)
-		}
-		peers[id], addresses[address] = address, id
-	}
-	return peers, nil
 }
 
 func (c *Config) check() error {

@@ -32,6 +32,15 @@
 // the raft term it leads in: ApplyAs and Remember of an older epoch are
 // refused, by the state and by every memory that a newer leader has asked.
 //
+// # When the leader is lost
+//
+// Raft alone would look for its silence at random times, which takes one to
+// three times Timing.Election. Followers therefore see by themselves that a
+// leader's process is gone, or that a majority misses it, agree on who has the
+// newest log, and have that one stand at once: see vigil.go. The new leader's
+// memory is that of a majority; keys travel, and only the bodies that differ:
+// see recollect.go.
+//
 // # One that comes back empty
 //
 // A node whose disk was emptied must not vote as if it had never voted. It is

@@ -352,7 +352,7 @@ func TestDiskFails(t *testing.T) {
 			if _, err := sick.Apply(within(t, time.Second), Undrain("w")); !errors.Is(err, full) {
 				t.Fatalf("a change on it: %v", err)
 			}
-			if err := rest[1].WaitIndex(within(t, 10*time.Second), index); err != nil {
+			if err := rest[1].waitIndex(within(t, 10*time.Second), index); err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range rest[0].Members(context.Background()) {

@@ -35,16 +35,8 @@ func (n *Node) Leader() (id string, changed <-chan struct{}) {
 	return string(leader), changed
 }
 
-// DialLeader connects to the HTTPListener of the coordinator that leads, and
-// returns its id. Both ends have proved who they are; what is said is
-// encrypted if the configuration has TLS.
-func (n *Node) DialLeader(ctx context.Context) (c net.Conn, id string, err error) {
-	id, _ = n.Leader()
-	c, err = n.DialHTTP(ctx, id)
-	return c, id, err
-}
-
-// DialHTTP connects to the HTTPListener of another coordinator.
+// DialHTTP connects to the HTTPListener of another coordinator. Both ends have
+// proved who they are; what is said is encrypted if the configuration has TLS.
 func (n *Node) DialHTTP(ctx context.Context, id string) (net.Conn, error) {
 	switch {
 	case n.usable() != nil:
@@ -57,7 +49,7 @@ func (n *Node) DialHTTP(ctx context.Context, id string) (net.Conn, error) {
 	return n.mux.dial(ctx, useHTTP, id)
 }
 
-// HTTPListener accepts what other coordinators connect to by DialLeader. It is
+// HTTPListener accepts what other coordinators connect to by DialHTTP. It is
 // nil for a cluster of one, and closed with the node.
 func (n *Node) HTTPListener() net.Listener {
 	if n.mux == nil {

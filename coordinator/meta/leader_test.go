@@ -27,9 +27,9 @@ func greetAll(l net.Listener, id string) {
 	}
 }
 
-// TestDialLeader: followers reach the leader's listener, whoever it is, and
+// TestDialHTTP: followers reach the leader's listener, whoever it is, and
 // know when it moves.
-func TestDialLeader(t *testing.T) {
+func TestDialHTTP(t *testing.T) {
 	t.Parallel()
 	g := newGroup(t, "c1", "c2", "c3")
 	g.edit = func(c *Config) {
@@ -47,7 +47,7 @@ func TestDialLeader(t *testing.T) {
 		for _, n := range rest {
 			g.until(n.ID()+" reaches the leader", func() error { return n.hears(t, lead.ID()) })
 		}
-		if _, _, err := lead.DialLeader(within(t, time.Second)); !errors.Is(err, ErrInvalid) {
+		if _, err := lead.DialHTTP(within(t, time.Second), lead.ID()); !errors.Is(err, ErrInvalid) {
 			t.Errorf("the leader dials itself: %v", err)
 		}
 		for _, m := range rest[0].Members(within(t, 5*time.Second)) {
@@ -83,7 +83,7 @@ func TestDialLeader(t *testing.T) {
 		}
 		return nil
 	})
-	if _, _, err := last.DialLeader(within(t, time.Second)); !errors.Is(err, ErrNoLeader) {
+	if _, err := last.DialHTTP(within(t, time.Second), ""); !errors.Is(err, ErrNoLeader) {
 		t.Errorf("to nobody: %v", err)
 	}
 }
@@ -91,7 +91,8 @@ func TestDialLeader(t *testing.T) {
 // hears returns nil if the leader answers by its name.
 func (n *Node) hears(t *testing.T, want string) error {
 	t.Helper()
-	c, id, err := n.DialLeader(within(t, 5*time.Second))
+	id, _ := n.Leader()
+	c, err := n.DialHTTP(within(t, 5*time.Second), id)
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func TestLeaderAlone(t *testing.T) {
 	if id, _ := n.Leader(); id != n.ID() || n.Epoch() == 0 {
 		t.Errorf("%q leads in epoch %d", id, n.Epoch())
 	}
-	if _, _, err := n.DialLeader(context.Background()); !errors.Is(err, ErrInvalid) {
+	if _, err := n.DialHTTP(context.Background(), n.ID()); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
 	}
 	if err := n.Close(); err != nil {
@@ -124,7 +125,7 @@ func TestLeaderAlone(t *testing.T) {
 	if id, _ := n.Leader(); id != "" {
 		t.Errorf("%q leads what is closed", id)
 	}
-	if _, _, err := n.DialLeader(context.Background()); !errors.Is(err, ErrClosed) {
+	if _, err := n.DialHTTP(context.Background(), n.ID()); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 }

@@ -233,35 +233,6 @@ func FuzzGreeting(f *testing.F) {
 	})
 }
 
-func TestParsePeers(t *testing.T) {
-	for _, c := range []struct{ list, want, err string }{
-		{"", "", ""},
-		{"c1=a:1", "c1=a:1", ""},
-		{" c1=a:1, c2=[::1]:2 ,c3=c.svc:3,", "c1=a:1 c2=[::1]:2 c3=c.svc:3", ""},
-		{"c1", "", `peer "c1" is not ID=HOST:PORT`},
-		{"c1=host", "", "is not ID=HOST:PORT"},
-		{"c1=:5", "", "is not ID=HOST:PORT"},
-		{"=a:1", "", "is not ID=HOST:PORT"},
-		{"c1=a:1,c1=b:1", "", "peer c1 is named twice"},
-		{"c1=a:1,c2=a:1", "", "peers c1 and c2 have the same address a:1"},
-	} {
-		peers, err := ParsePeers(c.list)
-		if c.err != "" {
-			if err == nil || !strings.Contains(err.Error(), c.err) {
-				t.Errorf("%q: %v, want %q", c.list, err, c.err)
-			}
-			continue
-		}
-		var got []string
-		for _, id := range (&Config{Peers: peers}).names() {
-			got = append(got, id+"="+peers[id])
-		}
-		if err != nil || strings.Join(got, " ") != c.want {
-			t.Errorf("%q: %v, %v", c.list, got, err)
-		}
-	}
-}
-
 func TestConfig(t *testing.T) {
 	three := map[string]string{"c1": "h:1", "c2": "h:2", "c3": "h:3"}
 	for _, c := range []struct {

@@ -7,6 +7,7 @@
 #
 #   test/clients/failover.sh [--record] [--kills N] [--moves N] [--upgrades N] [CLIENT...]
 #   test/clients/failover.sh --cost RUNS [--record]
+#   test/clients/failover.sh --pauses N
 #
 # The leader is killed (-9) every eight seconds, 20 times, then the leadership is
 # handed over every five seconds, then each coordinator is ended and started
@@ -29,7 +30,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --record) RECORD=1; shift ;;
     --cost) MARK=cost ARGUMENTS+=("$1" "${2:?how many runs}"); shift 2 ;;
-    --kills | --moves | --upgrades) ARGUMENTS+=("$1" "${2:?how many}"); shift 2 ;;
+    --kills | --moves | --upgrades | --pauses) ARGUMENTS+=("$1" "${2:?how many}"); shift 2 ;;
     *) break ;;
     esac
 done

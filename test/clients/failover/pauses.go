@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,8 +32,9 @@ type pause struct {
 	// silence is the longest time without an answer, all else times since the
 	// change was asked for.
 	silence, elected, took, ruled, adopted time.Duration
-	remembered                             string
-	parts                                  string
+	// remembered is how many entries the next leader began with, parts what it
+	// took over in what time.
+	remembered, parts string
 }
 
 // measurePauses hands the leadership over, and kills the leader, n times each,
@@ -90,7 +91,10 @@ func (s *stage) pause(ctx context.Context, binary string, kill bool) (p pause, e
 		return p, err
 	}
 	asked := s.All[(s.index(lead)+1)%len(s.All)]
-	marks := s.sizes()
+	marks, err := s.sizes()
+	if err != nil {
+		return p, err
+	}
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
 	var mu sync.Mutex
@@ -133,7 +137,9 @@ func (s *stage) pause(ctx context.Context, binary string, kill bool) (p pause, e
 	for i := range answers[1:] {
 		p.silence = max(p.silence, answers[i+1].Sub(answers[i]))
 	}
-	s.explain(&p, begin, marks)
+	if err := s.explain(&p, begin, marks); err != nil {
+		return p, err
+	}
 	if kill {
 		if err := s.Start(s.index(lead)); err != nil {
 			return p, err
@@ -143,79 +149,84 @@ func (s *stage) pause(ctx context.Context, binary string, kill bool) (p pause, e
 }
 
 // sizes are those of the coordinators' logs.
-func (s *stage) sizes() (all []int64) {
+func (s *stage) sizes() (all []int64, err error) {
 	for _, x := range s.All {
 		st, err := os.Stat(x.Log)
 		if err != nil {
-			all = append(all, 0)
-			continue
+			return nil, err
 		}
 		all = append(all, st.Size())
 	}
-	return all
+	return all, nil
 }
 
-var (
-	stamped   = regexp.MustCompile(`time=(\S+)`)
-	tookParts = regexp.MustCompile(`(barrier|entry|memory|kept)=(\S+)`)
-	number    = regexp.MustCompile(`remembered=(\d+)`)
-	tookTime  = regexp.MustCompile(`took=(\S+)`)
-)
-
-// explain reads from the logs what happened when.
-func (s *stage) explain(p *pause, begin time.Time, marks []int64) {
+// explain reads from the coordinators' logs what happened when.
+func (s *stage) explain(p *pause, begin time.Time, marks []int64) error {
 	for i, x := range s.All {
 		f, err := os.Open(x.Log)
 		if err != nil {
-			continue
+			return err
 		}
-		_, _ = f.Seek(marks[i], io.SeekStart)
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			line := lines.Text()
-			m := stamped.FindStringSubmatch(line)
-			if m == nil {
-				continue
-			}
-			at, err := time.Parse(time.RFC3339Nano, m[1])
-			if err != nil {
-				continue
-			}
-			since := at.Sub(begin)
-			switch {
-			case strings.Contains(line, "entering leader state"):
-				p.elected = since
-			case strings.Contains(line, "leads the coordinators"):
-				p.elected = since
-				if m := tookTime.FindStringSubmatch(line); m != nil {
-					p.took, _ = time.ParseDuration(m[1])
-					p.elected -= p.took
-				}
-				if m := number.FindStringSubmatch(line); m != nil {
-					p.remembered = m[1]
-				}
-				for _, m := range tookParts.FindAllStringSubmatch(line, -1) {
-					p.parts += m[0] + " "
-				}
-			case strings.Contains(line, "goes on where the one before was lost"):
-				p.ruled = since
-			case strings.Contains(line, "run taken over"), strings.Contains(line, "query begins again"):
-				p.adopted = max(p.adopted, since)
-			}
+		if _, err := f.Seek(marks[i], io.SeekStart); err != nil {
+			return errors.Join(err, f.Close())
 		}
-		_ = f.Close()
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			p.note(lines.Text(), begin)
+		}
+		if err := errors.Join(lines.Err(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note takes what a line of a log says.
+func (p *pause) note(line string, begin time.Time) {
+	at, err := time.Parse(time.RFC3339Nano, attribute(line, "time"))
+	if err != nil {
+		return
+	}
+	since := at.Sub(begin)
+	switch {
+	case strings.Contains(line, "leads the coordinators"):
+		p.took, _ = time.ParseDuration(attribute(line, "took")) // zero shows
+		p.elected = since - p.took
+		p.remembered = attribute(line, "remembered")
+		p.parts = ""
+		for _, name := range []string{"barrier", "entry", "memory"} {
+			p.parts += " " + name + " " + attribute(line, "of_it."+name)
+		}
+	case strings.Contains(line, "goes on where the one before was lost"):
+		p.ruled = since
+	case strings.Contains(line, "run taken over"), strings.Contains(line, "query begins again"):
+		p.adopted = max(p.adopted, since)
 	}
 }
 
+// attribute returns the value of a name in a line of a log, empty for none.
+func attribute(line, name string) string {
+	_, rest, ok := strings.Cut(" "+line, " "+name+"=")
+	if !ok {
+		return ""
+	}
+	value, _, _ := strings.Cut(rest, " ")
+	return value
+}
+
+// report shows what was measured, and the silences of each kind.
 func report(out io.Writer, all []pause) {
 	fmt.Fprintln(out, "| | silence | elected after | took over in | of it | remembered | governs after | run taken over after |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
-	r := func(d time.Duration) string { return d.Round(time.Millisecond).String() }
+	round := func(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 	silences := map[string][]time.Duration{}
 	for _, p := range all {
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", p.what, r(p.silence), r(p.elected), r(p.took), p.parts, p.remembered, r(p.ruled), r(p.adopted))
+		fmt.Fprintf(out, "| %s | %s | %s | %s |%s | %s | %s | %s |\n",
+			p.what, round(p.silence), round(p.elected), round(p.took), p.parts, p.remembered, round(p.ruled), round(p.adopted))
 		silences[p.what] = append(silences[p.what], p.silence)
 	}
-	for what, list := range silences {
+	for _, what := range slices.Sorted(maps.Keys(silences)) {
+		list := silences[what]
 		slices.Sort(list)
-		fmt.Fprintf(out, "%s: silence of %s (median), %s (worst) of %d\n", what, r(at(list, 50)), r(list[len(list)-1]), len(list))
+		fmt.Fprintf(out, "%s: silence of %s (median), %s (worst) of %d\n", what, round(at(list, 50)), round(list[len(list)-1]), len(list))
 	}
 }
