@@ -37,12 +37,12 @@ type Entry struct {
 	Ended *coordinator.QueryInfo
 	// Logged says that the log knows the query.
 	Logged bool
-
-	// coded is Page as it was read, nil if it was not.
-	coded *pb.MetaPage
 	// Lost is how many coordinators were lost while they ran the query, as far as
 	// that was written down: see (*Journal).Lost.
 	Lost int
+
+	// coded is Page as it was read, nil if it was not.
+	coded *pb.MetaPage
 }
 
 // Read returns what is known of all queries, oldest first: from what the
