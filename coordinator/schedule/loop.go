@@ -270,10 +270,12 @@ func (l *Loop) step(ctx context.Context) {
 	if news {
 		l.deps.Root(root)
 	}
-	l.release(ctx, unread)
 	for _, t := range discards {
-		l.discard(ctx, t)
+		if !l.discard(t) {
+			unread = append(unread, t)
+		}
 	}
+	l.release(ctx, unread)
 	for _, a := range actions {
 		if a.Twin {
 			l.deps.Log.Info("task is behind and gets a twin", "query", l.run.Query, "twin", a.Task.ID.String(), "worker", a.Task.Node)

@@ -54,13 +54,14 @@ func (l *Loop) work(ctx context.Context, s *sender) {
 }
 
 // discard stops an attempt that does not count: after its start, if that is
-// still on its way.
-func (l *Loop) discard(ctx context.Context, t *query.Task) {
-	if p := l.places[t.Place]; p != nil && !p.gone && l.senders[t.ID] != nil {
-		l.send(p.ctx, l.senders[t.ID], Action{Task: t, discard: true})
-		return
+// still on its way. It returns whether there is anybody who may have sent one.
+func (l *Loop) discard(t *query.Task) bool {
+	p, s := l.places[t.Place], l.senders[t.ID]
+	if p == nil || p.gone || s == nil {
+		return false
 	}
-	l.free(ctx, t.Place, []plan.TaskID{t.ID})
+	l.send(p.ctx, s, Action{Task: t, discard: true})
+	return true
 }
 
 // sender returns who sends a task's actions.

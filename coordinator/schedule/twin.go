@@ -17,8 +17,8 @@ import (
 // A twin costs what the task costs, and gains only if the task's node is what is
 // slow. An attempt gets one if
 //
-//   - all that it reads is there, and has been for twinFactor times as long as it
-//     should take, and Recovery.TwinAfter beyond that;
+//   - all that it reads has been there for at least twinFactor times as long as it
+//     should take, and for at least Recovery.TwinAfter longer than that;
 //   - how long it should take is known: at least half of the stage's tasks have
 //     ended, and it is what they took, by the median, or by the median for each
 //     byte of input times its own input, whichever is more. So a task that has more
@@ -29,11 +29,13 @@ import (
 //     none;
 //   - somebody waits for it: not if the client reads slower than rows come.
 //
-// The only task of its stage has nothing to be compared with, and gets none. Nor
-// do those of a node from which others fetch slowly: what they wait for has ended
-// already. Spark (speculation.quantile, .multiplier) and Trino's fault-tolerant
-// execution speculate by like rules; that input counts is LATE's lesson (Zaharia
-// et al., Improving MapReduce Performance in Heterogeneous Environments, 2008).
+// What costs a task more than its bytes show, such as a key that a join meets very
+// often, is taken for slowness, and doubled in vain. The only task of its stage has
+// nothing to be compared with, and gets none. Nor do those of a node from which
+// others fetch slowly: what they wait for has ended already. Spark
+// (speculation.quantile, .multiplier) speculates by like rules; that a task which
+// has more to do is not slow is from Ananthanarayanan et al., Reining in the
+// Outliers in Map-Reduce Clusters using Mantri, 2010.
 const (
 	twinFactor = 2
 	twinShare  = 4
