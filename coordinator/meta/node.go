@@ -35,7 +35,7 @@ type Node struct {
 	ballot      *ballot
 	barred      atomic.Bool // see ballot
 	seasoned    atomic.Bool // see deference
-	gone        atomic.Pointer[office]
+	gone        atomic.Pointer[loss]
 	server      *grpc.Server
 	clients     map[string]pb.MetaClient
 	conns       []*grpc.ClientConn

@@ -38,6 +38,25 @@ type office struct {
 	term   uint64
 }
 
+// loss is a leader whose process is gone, as a node found at a time.
+type loss struct {
+	office
+	at time.Time
+}
+
+// counts reports whether a loss says that nobody leads: nobody has followed,
+// though time enough was given to the first who stood. He may have failed: the
+// last entries may have been on their way to another while all agreed on him.
+func (l *loss) counts(now office, since, election time.Duration) bool {
+	switch {
+	case l == nil:
+		return false
+	case l.office == now:
+		return true
+	}
+	return now.leader == "" && now.term > l.term && since >= election/2 && since < 5*election
+}
+
 // longest is how long a leader may be silent: a bit more than after which raft
 // itself may give it up.
 func (n *Node) longest() time.Duration { return n.cfg.Timing.Election * 5 / 4 }
@@ -93,13 +112,13 @@ func (n *Node) present() office {
 // leader.
 func (n *Node) suspect(id string) {
 	was := n.present()
-	if gone := n.gone.Load(); gone != nil && *gone == was {
+	if gone := n.gone.Load(); gone != nil && gone.office == was {
 		return // another of its connections
 	}
 	for until := time.Now().Add(lookTime); id == was.leader && n.present() == was && time.Now().Before(until); {
 		gone, sure := n.look(id)
 		if gone {
-			n.gone.Store(&was)
+			n.gone.Store(&loss{was, time.Now()})
 			n.cfg.Log.Info("the coordinator that leads is gone", "node", n.cfg.ID, "leader", id, "term", was.term)
 		}
 		if gone || sure {
@@ -135,7 +154,7 @@ func (n *Node) vacant() bool {
 	if n.usable() != nil || !n.configured() || n.raft.State() == raft.Leader {
 		return false
 	}
-	if gone := n.gone.Load(); gone != nil && *gone == n.present() {
+	if gone := n.gone.Load(); gone != nil && gone.counts(n.present(), time.Since(gone.at), n.cfg.Timing.Election) {
 		return true
 	}
 	return time.Since(n.raft.LastContact()) >= n.longest()
