@@ -244,17 +244,19 @@ type idSource struct {
 
 	mu   sync.Mutex
 	n    int
-	date string
+	last time.Time // the latest there was
 }
 
 func (s *idSource) next() plan.QueryID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.clock.Now().UTC()
-	if date := now.Format("20060102"); date != s.date {
-		s.date, s.n = date, 0
+	if now := s.clock.Now().UTC(); now.After(s.last) { // a clock that is set back must not give an ID again
+		if now.YearDay() != s.last.YearDay() {
+			s.n = 0
+		}
+		s.last = now.Round(0) // the time of day, which may be set back, and not what has passed
 	}
-	id := fmt.Sprintf("%s_%05d_%s", now.Format("20060102_150405"), s.n, s.suffix)
+	id := fmt.Sprintf("%s_%05d_%s", s.last.Format("20060102_150405"), s.n, s.suffix)
 	s.n++
 	return plan.QueryID(id)
 }

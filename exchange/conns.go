@@ -1,21 +1,24 @@
 package exchange
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/keepalive"
 )
 
 // Conns are a node's connections to others, one an address, made when first
 // asked for and shared by all that talk to it. They are for control and data.
+// A node that hangs is noticed within fifteen seconds, by who waits for frames
+// of it sooner (pulse).
 type Conns struct {
 	opts []grpc.DialOption
 
-	quiet, patience time.Duration // see pulse
+	quiet, patience         time.Duration // see pulse
+	keepQuiet, keepPatience time.Duration
 
 	mu    sync.Mutex
 	conns map[string]neighbor
@@ -25,12 +28,20 @@ type Conns struct {
 type neighbor struct {
 	*grpc.ClientConn
 	pulse *pulse
+	stop  context.CancelFunc // of the pulse
+}
+
+// Close implements io.Closer.
+func (p neighbor) Close() error {
+	p.stop()
+	return p.ClientConn.Close()
 }
 
 // NewConns returns no connections yet. They will sign calls as auth says and
 // be secured by creds.
 func NewConns(auth *Auth, creds Transport) *Conns {
-	return &Conns{opts: DialOptions(auth, creds), quiet: defaultQuiet, patience: defaultPatience, conns: map[string]neighbor{}}
+	return &Conns{opts: DialOptions(auth, creds), quiet: defaultQuiet, patience: defaultPatience,
+		keepQuiet: keepQuiet, keepPatience: keepPatience, conns: map[string]neighbor{}}
 }
 
 // DialOptions are the options for connections between nodes.
@@ -45,9 +56,6 @@ func DialOptions(auth *Auth, creds Transport) []grpc.DialOption {
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 			MinConnectTimeout: 3 * time.Second,
 		}),
-		// A node that hangs is noticed within fifteen seconds, by who waits for
-		// frames of it sooner (pulse).
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 	}
 }
 
@@ -69,6 +77,9 @@ func (c *Conns) neighbor(address string) (neighbor, error) {
 	if err != nil {
 		return neighbor{}, err
 	}
+	var ctx context.Context
+	ctx, p.stop = context.WithCancel(context.Background())
+	go p.pulse.keep(ctx, p.ClientConn, c.keepQuiet, c.keepPatience)
 	c.conns[address] = p
 	return p, nil
 }

@@ -9,14 +9,18 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/flight"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 )
 
 const (
 	// defaultQuiet is how long a stream waits for a message before the other node
 	// is asked whether it is there, defaultPatience how long that may take.
-	// gRPC's own keepalive asks every ten seconds at best.
 	defaultQuiet    = time.Second
 	defaultPatience = 2 * time.Second
+	// keepQuiet and keepPatience are the same for connections that nobody waits
+	// at, or only for control.
+	keepQuiet    = 10 * time.Second
+	keepPatience = 5 * time.Second
 )
 
 // pulse finds out whether the node at an address is still there when nothing
@@ -27,6 +31,9 @@ const (
 //
 // Bytes count, and not only the answer, for it may queue behind megabytes of
 // frames on a slow link.
+//
+// It stands for gRPC's keepalive too, which goes by the time of day: when a
+// node's clock is set back that takes all its connections for dead at once.
 type pulse struct {
 	quiet, patience time.Duration
 	heard           atomic.Int64 // reads that brought something
@@ -66,7 +73,7 @@ func (c *heardConn) Read(b []byte) (int, error) {
 
 // ask asks the node for anything, and hangs up on it if it is silent. Who comes
 // while somebody asks already returns at once.
-func (p *pulse) ask(ctx context.Context, node grpc.ClientConnInterface) {
+func (p *pulse) ask(ctx context.Context, node grpc.ClientConnInterface, patience time.Duration) {
 	if !p.asking.CompareAndSwap(false, true) {
 		return
 	}
@@ -75,7 +82,7 @@ func (p *pulse) ask(ctx context.Context, node grpc.ClientConnInterface) {
 	p.mu.Lock()
 	conn := p.conn
 	p.mu.Unlock()
-	within, cancel := context.WithTimeout(ctx, p.patience)
+	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	// No node has a schema to give; that it says so is what is asked for.
 	err := node.Invoke(within, "/arrow.flight.protocol.FlightService/GetSchema", &flight.FlightDescriptor{}, &flight.SchemaResult{})
@@ -83,6 +90,23 @@ func (p *pulse) ask(ctx context.Context, node grpc.ClientConnInterface) {
 		return
 	}
 	_ = conn.Close() // fails only if it is closed
+}
+
+// keep asks the node for as long as ctx lives whenever it has been silent for a
+// while, if there is a connection to it.
+func (p *pulse) keep(ctx context.Context, node *grpc.ClientConn, quiet, patience time.Duration) {
+	tick := time.NewTicker(quiet)
+	defer tick.Stop()
+	for before := p.heard.Load(); ; before = p.heard.Load() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if p.heard.Load() == before && node.GetState() == connectivity.Ready {
+			p.ask(ctx, node, patience)
+		}
+	}
 }
 
 // vigil watches over one stream's waits for messages.
@@ -121,7 +145,7 @@ func (w *vigil) set(waiting bool) {
 
 // quiet is called when a wait has lasted for a while.
 func (w *vigil) quiet() {
-	w.p.ask(w.ctx, w.node)
+	w.p.ask(w.ctx, w.node, w.p.patience)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.waiting && w.ctx.Err() == nil {

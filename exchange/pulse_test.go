@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/tuttidb/tutti/planner/plan"
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
@@ -211,4 +214,36 @@ func TestQuietProducer(t *testing.T) {
 		t.Errorf("%d rows, %v, over %d connections", rows, err, p.dials.Load())
 	}
 	_ = op.Close()
+}
+
+// TestKeep: a connection at which nobody waits for rows is kept while the node
+// answers, whatever time of day it is, and closed when it does not.
+func TestKeep(t *testing.T) {
+	a, b := newNode(t, nodeConfig{}), newNode(t, nodeConfig{})
+	b.conns.keepQuiet, b.conns.keepPatience = 20*time.Millisecond, time.Second
+	p := newSilentProxy(t, a.address)
+	n, err := b.conns.neighbor(p.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Connect()
+	state := func(want connectivity.State) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for s := n.GetState(); s != want; s = n.GetState() {
+			if !n.WaitForStateChange(ctx, s) {
+				t.Fatalf("%s, want %s", s, want)
+			}
+		}
+	}
+	state(connectivity.Ready)
+	for before := n.pulse.heard.Load(); n.pulse.heard.Load() < before+5; { // questions and answers
+		time.Sleep(5 * time.Millisecond)
+	}
+	if p.dials.Load() != 1 {
+		t.Errorf("%d connections", p.dials.Load())
+	}
+	p.muteOff.Store(true)
+	state(connectivity.Idle)
 }

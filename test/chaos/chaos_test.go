@@ -114,9 +114,10 @@ func TestLong(t *testing.T) {
 		t.Fatal("no such faults")
 	}
 	disks := slices.ContainsFunc(faults, func(f Fault) bool { return f.Mounts })
+	clocks := slices.ContainsFunc(faults, func(f Fault) bool { return f.Clocks })
 	end := time.Time{}
 	var order []Fault
-	campaign(t, WorldConfig{Workers: 4, Seed: seed, Disks: disks}, 3, func(rng *rand.Rand) []Fault {
+	campaign(t, WorldConfig{Workers: 4, Seed: seed, Disks: disks, Clocks: clocks}, 3, func(rng *rand.Rand) []Fault {
 		if end.IsZero() {
 			end = time.Now().Add(length)
 		}

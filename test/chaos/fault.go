@@ -32,6 +32,8 @@ type Fault struct {
 	Alone bool
 	// Mounts says that it needs the right to mount.
 	Mounts bool
+	// Clocks says that it steps clocks.
+	Clocks bool
 }
 
 // Strike is one application of a fault.
@@ -67,6 +69,8 @@ func Faults() []Fault {
 		{Name: "stutter", Targets: 1, Hold: seconds(2, 6), Strike: stutter},
 		{Name: "drain", Targets: 1, Hold: seconds(0, 1), Strike: drain, Short: true},
 		{Name: "disk-full", Targets: 1, Hold: seconds(2, 6), Strike: fillDisk, Mounts: true},
+		{Name: "clock", Targets: 1, Hold: seconds(2, 6), Strike: stepClock, Clocks: true},
+		{Name: "clock-coordinator", Hold: seconds(2, 6), Strike: stepClock, Clocks: true},
 		{Name: "hog", Hold: seconds(0, 0), Strike: hog, Short: true},
 	}
 	return append(append(all, linkFaults()...), storeFaults()...)
@@ -173,6 +177,22 @@ func drain(_ context.Context, s *Strike) (func(context.Context) error, error) {
 func fillDisk(_ context.Context, s *Strike) (func(context.Context) error, error) {
 	disk := s.World.disks[s.Workers[0]]
 	return func(context.Context) error { return disk.Free() }, disk.Fill()
+}
+
+// stepClock sets a node's clock ahead or back, by seconds or hours, and right
+// again in the end.
+func stepClock(_ context.Context, s *Strike) (func(context.Context) error, error) {
+	name := "coordinator"
+	if len(s.Workers) > 0 {
+		name = s.name(0)
+	}
+	by := []time.Duration{10 * time.Second, 10 * time.Minute, 3 * time.Hour, 40 * 24 * time.Hour}[s.Rng.IntN(4)]
+	if s.Rng.IntN(2) == 0 {
+		by = -by
+	}
+	s.Note = fmt.Sprintf("%s by %s", name, by)
+	clock := s.World.Cluster.Clock(name)
+	return func(context.Context) error { return clock.Step(0) }, clock.Step(by)
 }
 
 // hog runs a query that needs more memory than it may have beside the others:

@@ -38,6 +38,9 @@ type WorldConfig struct {
 	// Disks gives each worker a disk that can be filled, which needs the right
 	// to mount.
 	Disks bool
+	// Clocks gives each process a clock that can be stepped, which needs a binary
+	// of its own.
+	Clocks bool
 	// Started is called with each worker that was started; see rig.Config.
 	Started func(*cluster.Process) error
 	// Scale is a further scale factor of TPC-H in whole numbers, 0: none.
@@ -53,12 +56,10 @@ func NewWorld(ctx context.Context, cfg WorldConfig) (w *World, err error) {
 	if err != nil {
 		return w, err
 	}
-	binary, datagen := os.Getenv("TUTTI_BINARY"), filepath.Join(w.Dir, "datagen")
-	if binary == "" {
-		binary = filepath.Join(w.Dir, "tutti")
-		if err := rig.Build(ctx, binary, "cmd/tutti"); err != nil {
-			return w, err
-		}
+	datagen := filepath.Join(w.Dir, "datagen")
+	binary, err := w.build(ctx, cfg.Clocks)
+	if err != nil {
+		return w, err
 	}
 	if err := rig.Build(ctx, datagen, "bench/datagen"); err != nil {
 		return w, err
@@ -83,6 +84,18 @@ func NewWorld(ctx context.Context, cfg WorldConfig) (w *World, err error) {
 	return w, w.start(ctx, binary, cfg)
 }
 
+// build returns the binary to test.
+func (w *World) build(ctx context.Context, clocks bool) (string, error) {
+	if there := os.Getenv("TUTTI_BINARY"); there != "" && !clocks {
+		return there, nil
+	}
+	binary := filepath.Join(w.Dir, "tutti")
+	if clocks {
+		return binary, rig.BuildStepped(ctx, w.Dir, binary, "cmd/tutti")
+	}
+	return binary, rig.Build(ctx, binary, "cmd/tutti")
+}
+
 func (w *World) start(ctx context.Context, binary string, cfg WorldConfig) (err error) {
 	s3 := func(endpoint string) string {
 		return "connector: lake\nwarehouse: s3://tpch\ns3:\n  endpoint: " + endpoint + "\n  region: us-east-1\n  path-style: true\n" +
@@ -99,7 +112,7 @@ func (w *World) start(ctx context.Context, binary string, cfg WorldConfig) (err 
 		}
 	}
 	w.Cluster, err = rig.StartCluster(ctx, rig.Config{
-		Binary: binary, Dir: dir, Workers: cfg.Workers, Started: cfg.Started,
+		Binary: binary, Dir: dir, Workers: cfg.Workers, Started: cfg.Started, Clocks: cfg.Clocks,
 		Env: []string{"TEST_ACCESS_KEY=" + cluster.AccessKey, "TEST_SECRET_KEY=" + cluster.SecretKey},
 		Catalogs: map[string]string{
 			"s3": s3(w.Store.URL), "tpch": "connector: tpch\n", "standard": "connector: tpch\ncolumn-naming: standard\ndouble-type-mapping: decimal\n",

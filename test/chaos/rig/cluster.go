@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,6 +34,9 @@ type Config struct {
 	Env []string
 	// WorkerArgs are additional arguments of a worker, which win over ours.
 	WorkerArgs func(name, dir string) []string
+	// Clocks gives each process a wall clock of its own; Binary was built by
+	// BuildStepped.
+	Clocks bool
 	// Started, if set, is called with each worker that was started.
 	Started func(p *cluster.Process) error
 }
@@ -47,6 +51,7 @@ type Cluster struct {
 	cfg         Config
 	control     string            // the coordinator's door
 	doors       map[string]string // of workers
+	clocks      map[string]*Clock
 }
 
 // StartCluster starts a cluster and waits until all workers have joined.
@@ -60,7 +65,7 @@ func StartCluster(ctx context.Context, cfg Config) (*Cluster, error) {
 			return nil, err
 		}
 	}
-	c := &Cluster{Net: NewNet(), cfg: cfg, doors: map[string]string{}}
+	c := &Cluster{Net: NewNet(), cfg: cfg, doors: map[string]string{}, clocks: map[string]*Clock{}}
 	if err := c.start(ctx, catalogs); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
@@ -73,7 +78,11 @@ func (c *Cluster) start(ctx context.Context, catalogs string) (err error) {
 	}
 	web, control := cluster.FreeAddress(), cluster.FreeAddress()
 	c.URL = "http://" + web
-	c.Coordinator, err = cluster.Start(c.cfg.Dir, "coordinator", c.cfg.Env, c.cfg.Binary, "coordinator", "--http-listen", web, "--grpc-listen", control,
+	env, err := c.env("coordinator")
+	if err != nil {
+		return err
+	}
+	c.Coordinator, err = cluster.Start(c.cfg.Dir, "coordinator", env, c.cfg.Binary, "coordinator", "--http-listen", web, "--grpc-listen", control,
 		"--advertise", c.control, "--data-dir", filepath.Join(c.cfg.Dir, "coordinator"), "--catalog-dir", catalogs, "--node-id", "coordinator",
 		"--memory-limit", "1GB")
 	if err != nil {
@@ -89,6 +98,20 @@ func (c *Cluster) start(ctx context.Context, catalogs string) (err error) {
 	}
 	return c.Await(ctx, c.cfg.Workers)
 }
+
+// env is a process's environment; a process that starts has the right time.
+func (c *Cluster) env(name string) (env []string, err error) {
+	if !c.cfg.Clocks {
+		return c.cfg.Env, nil
+	}
+	if c.clocks[name], err = NewClock(filepath.Join(c.cfg.Dir, name+".clock")); err != nil {
+		return nil, err
+	}
+	return append(slices.Clip(c.cfg.Env), c.clocks[name].Env()), nil
+}
+
+// Clock is the clock of a process, nil if processes have the machine's.
+func (c *Cluster) Clock(name string) *Clock { return c.clocks[name] }
 
 // Name is the name of a worker.
 func Name(i int) string { return "worker-" + strconv.Itoa(i+1) }
@@ -115,7 +138,11 @@ func (c *Cluster) startWorker(ctx context.Context, i int) (_ *cluster.Process, e
 	if c.cfg.WorkerArgs != nil {
 		args = append(args, c.cfg.WorkerArgs(name, dir)...)
 	}
-	p, err := cluster.Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, args...)
+	env, err := c.env(name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := cluster.Start(c.cfg.Dir, name, env, c.cfg.Binary, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -216,9 +243,10 @@ func (c *Cluster) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Build builds a program of this module.
-func Build(ctx context.Context, out, pkg string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", out, "github.com/tuttidb/tutti/"+pkg)
+// Build builds a program of this module, with additional flags.
+func Build(ctx context.Context, out, pkg string, flags ...string) error {
+	args := append([]string{"build", "-o", out}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "github.com/tuttidb/tutti/"+pkg)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
