@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -254,5 +255,32 @@ func TestLeads(t *testing.T) {
 	c.Lead()
 	if err := errors.Join(alone.Leads(within(t, time.Second)), (*journal.Journal)(nil).Leads(t.Context())); err != nil {
 		t.Errorf("alone: %v", err)
+	}
+}
+
+// TestFlushWaits: what is being written of a query that ends meanwhile is waited
+// for, and its end after it.
+func TestFlushWaits(t *testing.T) {
+	c := withLog(t)
+	j, _ := reign(t, c, true)
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(begun) })
+	c.Fail(func(string) error { once(); <-goOn; return nil })
+	accept(t, j, statement("q", time.Minute))
+	<-begun // its beginning is on its way to the log
+	j.End("q", nil)
+	flushed := make(chan error, 1)
+	go func() { flushed <- j.Flush(within(t, 20*time.Second)) }()
+	select {
+	case err := <-flushed:
+		t.Errorf("flushed while the log is being written: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(goOn)
+	if err := <-flushed; err != nil {
+		t.Fatal(err)
+	}
+	if all, ended := c.Log.State().Len(); all != 1 || ended != 1 {
+		t.Errorf("%d queries in the log, %d of which have ended", all, ended)
 	}
 }

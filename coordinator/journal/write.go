@@ -44,7 +44,7 @@ func (j *Journal) write() {
 // Flush waits until the log has all that it should have by now: before an
 // orderly end, so that nobody goes on with what has ended.
 func (j *Journal) Flush(ctx context.Context) error {
-	for len(j.due()) > 0 {
+	for j.writing() || len(j.due()) > 0 {
 		select {
 		case <-time.After(writeEvery / 4):
 		case <-j.ctx.Done():
@@ -54,6 +54,19 @@ func (j *Journal) Flush(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// writing reports whether a change of the log is on its way, after which there
+// may be more to write: the end of a query whose beginning it is.
+func (j *Journal) writing() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.queries {
+		if e.writing {
+			return true
+		}
+	}
+	return false
 }
 
 // idle waits a while, or until there is something to do at all; false when the
