@@ -35,7 +35,7 @@ test-all: build ## the long forms: more cancels, longer fuzzing, unmodified clie
 	go vet ./...
 	@set -o pipefail; TUTTI_TEST_LONG=1 go test -json -timeout 60m ./... | go run ./test/report
 	@set -o pipefail; go test -json -race -timeout 30m $(RACE) | go run ./test/report
-	$(MAKE) fuzz FUZZTIME=1m
+	$(MAKE) fuzz FUZZTIME=20s
 	test/clients/run.sh
 	test/clients/failover.sh
 
