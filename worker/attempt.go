@@ -114,21 +114,28 @@ func typesOf(cols []plan.Column) []types.Type {
 
 // fill makes the task that the drivers get.
 func (a *attempt) fill(f *plan.Fragment, req *pb.StartTaskRequest) {
-	s := req.GetSettings()
-	settings := exec.Settings{
-		Drivers: int(s.GetDrivers()), BatchRows: int(s.GetBatchRows()),
-		PartialAggregation: s.GetPartialAggregation(), DynamicFiltering: s.GetDynamicFiltering(),
-	}
+	settings := settingsOf(req.GetSettings())
 	settings.Drivers = a.m.drivers(req)
-	if settings.BatchRows <= 0 || settings.BatchRows > vector.MaxRows {
-		settings.BatchRows = vector.DefaultRows
-	}
 	a.task = exec.Task{
 		ID: a.id, Fragment: f, Settings: settings, Account: a.account, Splits: a.splits, Inputs: a.inputs, Output: a.output,
 		Dynamic: a.dynamic, Catalogs: a.m.d.Catalogs, Stats: &exec.TaskStats{},
 		Partition: int(req.Partition), Partitions: max(int(req.Partitions), 1),
 		Log: a.m.d.Log.With("task", a.id.String()),
 	}
+}
+
+// settingsOf reads the session's wishes, with the default for a size of batches
+// that cannot be.
+func settingsOf(s *pb.Settings) exec.Settings {
+	out := exec.Settings{
+		Drivers: int(s.GetDrivers()), BatchRows: int(s.GetBatchRows()),
+		PartialAggregation: s.GetPartialAggregation(), DynamicFiltering: s.GetDynamicFiltering(),
+		TimeZone: s.GetTimeZone(), User: s.GetUser(), Start: time.Unix(0, s.GetStartNanos()),
+	}
+	if out.BatchRows <= 0 || out.BatchRows > vector.MaxRows {
+		out.BatchRows = vector.DefaultRows
+	}
+	return out
 }
 
 // start runs the attempt in a goroutine of its own.

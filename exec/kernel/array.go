@@ -341,7 +341,7 @@ func distinctArray(fn *function.Scalar, _ *binding) (kern, error) {
 func arrayExtreme(sign int) builder {
 	return func(fn *function.Scalar, _ *binding) (kern, error) {
 		t := fn.Args[0].Elem(0)
-		order := valueOrder(t)
+		order := valueOrder(t, sign > 0)
 		return pickKernel(func(c *call) pick {
 			l := c.list(0)
 			return func(i int) (*vector.Vector, int, error) {

@@ -11,10 +11,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/crc32"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/tuttidb/tutti/sql/function"
 	"github.com/tuttidb/tutti/sql/types"
 )
 
@@ -24,8 +25,8 @@ var binaryKernels = map[string]builder{
 	"to_base64":   appending(base64.StdEncoding.AppendEncode),
 	"from_hex":    decoding(fromHex),
 	"from_base64": decoding(fromBase64),
-	"to_utf8":     fixedKern(kern{strict: true, eval: copyBytes}),
-	"from_utf8":   appending(func(dst, b []byte) []byte { return append(dst, strings.ToValidUTF8(string(b), "\uFFFD")...) }),
+	"to_utf8":     toUTF8,
+	"from_utf8":   rowwise(fromUTF8),
 	"md5":         appending(func(dst, b []byte) []byte { s := md5.Sum(b); return append(dst, s[:]...) }),
 	"sha1":        appending(func(dst, b []byte) []byte { s := sha1.Sum(b); return append(dst, s[:]...) }),
 	"sha256":      appending(func(dst, b []byte) []byte { s := sha256.Sum256(b); return append(dst, s[:]...) }),
@@ -45,6 +46,89 @@ var binaryKernels = map[string]builder{
 			return nil
 		}
 	}),
+}
+
+// toUTF8 shares the argument's memory; char gets its blanks.
+func toUTF8(fn *function.Scalar, _ *binding) (kern, error) {
+	t := fn.Args[0]
+	if t.Kind != types.Char {
+		return kern{strict: true, eval: copyBytes}, nil
+	}
+	return rowKern(func(c *call) func(i int) error {
+		a := c.bytes(0)
+		return func(i int) error {
+			c.buf = padChar(append(c.buf[:0], a.at(i)...), t)
+			return c.out.putBytes(i, c.buf)
+		}
+	}), nil
+}
+
+// fromUTF8 puts U+FFFD, or what the second argument says, in place of what is
+// no character.
+func fromUTF8(c *call) func(i int) error {
+	a := c.bytes(0)
+	other := func(int) (string, error) { return "\uFFFD", nil }
+	if len(c.args) > 1 {
+		other = replacement(c)
+	}
+	return func(i int) error {
+		with, err := other(i)
+		if err != nil {
+			return err
+		}
+		c.buf = c.buf[:0]
+		for b := a.at(i); len(b) > 0; {
+			r, n := utf8.DecodeRune(b)
+			if r == utf8.RuneError && n == 1 {
+				n = brokenRune(b)
+				c.buf = append(c.buf, with...)
+			} else {
+				c.buf = append(c.buf, b[:n]...)
+			}
+			b = b[n:]
+		}
+		return c.out.putBytes(i, c.buf)
+	}
+}
+
+// brokenRune is the length of what is no character: a first byte with those of
+// the bytes it announces that follow.
+func brokenRune(b []byte) int {
+	size := 1
+	switch {
+	case b[0] >= 0xf0 && b[0] < 0xf8:
+		size = 4
+	case b[0] >= 0xe0 && b[0] < 0xf0:
+		size = 3
+	case b[0] >= 0xc0 && b[0] < 0xe0:
+		size = 2
+	}
+	n := 1
+	for n < size && n < len(b) && b[n]&0xc0 == 0x80 {
+		n++
+	}
+	return n
+}
+
+// replacement reads from_utf8's second argument, a character or its number.
+func replacement(c *call) func(i int) (string, error) {
+	if c.args[1].Type.Kind == types.BigInt {
+		code := c.ints(1)
+		return func(i int) (string, error) {
+			if n := code(i); n < 0 || n > utf8.MaxRune || !utf8.ValidRune(rune(n)) {
+				return "", invalid("Invalid replacement character")
+			}
+			return string(rune(code(i))), nil
+		}
+	}
+	text := c.bytes(1)
+	return func(i int) (string, error) {
+		b := text.at(i)
+		if utf8.RuneCount(b) > 1 {
+			return "", invalid("Replacement character string must empty or a single character")
+		}
+		return string(b), nil
+	}
 }
 
 // appending is a kernel of one string that cannot fail.

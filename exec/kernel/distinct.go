@@ -43,7 +43,7 @@ func nestedCompare(t types.Type, op cmpOp) kern {
 			})
 		}}
 	}
-	order := valueOrder(t)
+	order := valueOrder(t, false)
 	return kern{strict: true, fallible: true, eval: func(c *call) error {
 		res := out[uint8](c.out)
 		return c.each(func(i int) error {
@@ -77,7 +77,7 @@ func comparableNested(t types.Type, a *vector.Vector, i int, b *vector.Vector, j
 			if err := comparableNested(et, x.Kids[e], p, y.Kids[e], q); err != nil {
 				return err
 			}
-			if valueOrder(et)(x.Kids[e], p, y.Kids[e], q) != 0 {
+			if valueOrder(et, false)(x.Kids[e], p, y.Kids[e], q) != 0 {
 				return nil
 			}
 		}
@@ -103,7 +103,7 @@ func distinctKernel(fn *function.Scalar, _ *binding) (kern, error) {
 func extremeKernel(sign int) builder {
 	return func(fn *function.Scalar, _ *binding) (kern, error) {
 		t := fn.Args[0]
-		order := valueOrder(t)
+		order := valueOrder(t, sign > 0)
 		var m merge
 		picks := make([]rowBuf, len(fn.Args))
 		return kern{strict: true, fallible: t.IsNested(), eval: func(c *call) error {
@@ -113,10 +113,12 @@ func extremeKernel(sign int) builder {
 			err := c.each(func(i int) error {
 				best := 0
 				for k := 1; k < len(c.args); k++ {
-					if t.IsFloat() && isNaNAt(t, c.args[k], i) {
-						continue
+					if t.IsNested() {
+						if err := comparableNested(t, c.args[k], i, c.args[best], i); err != nil {
+							return err
+						}
 					}
-					if t.IsFloat() && isNaNAt(t, c.args[best], i) || order(c.args[k], i, c.args[best], i)*sign > 0 {
+					if order(c.args[k], i, c.args[best], i)*sign > 0 {
 						best = k
 					}
 				}

@@ -113,7 +113,7 @@ func identical(t types.Type, distinct bool) sameFunc {
 			return eq && !unknown
 		}
 	}
-	cmp := valueOrder(t)
+	cmp := valueOrder(t, false)
 	if !t.IsFloat() || distinct {
 		return func(a *vector.Vector, i int, b *vector.Vector, j int) bool { return cmp(a, i, b, j) == 0 }
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"github.com/tuttidb/tutti/exec/vector"
 	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/sql/function"
 	"github.com/tuttidb/tutti/sql/types"
@@ -403,11 +404,61 @@ func putInt(c *call) func(i int, v int64) {
 }
 
 func widthBucket(c *call) func(i int) error {
+	if len(c.args) == 2 {
+		return bucketAmong(c)
+	}
 	x, lo, hi, n, res := c.doubles(0), c.doubles(1), c.doubles(2), c.ints(3), out[int64](c.out)
 	return func(i int) (err error) {
 		res[i], err = bucketOf(x(i), lo(i), hi(i), n(i))
 		return err
 	}
+}
+
+// bucketAmong looks up the bucket between ascending bounds, null counting as 0,
+// as in Trino: only the bounds that the search meets are checked.
+func bucketAmong(c *call) func(i int) error {
+	x, l, res := c.doubles(0), c.list(1), out[int64](c.out)
+	bounds := vector.Values[float64](holder(l.kid))
+	bound := func(j int) float64 {
+		if l.kid.IsNull(j) {
+			return 0
+		}
+		return bounds[l.kid.At(j)]
+	}
+	return func(i int) error {
+		from, to := l.at(i)
+		switch v := x(i); {
+		case from == to:
+			return invalid("Bins cannot be an empty array")
+		case v != v:
+			return invalid("Operand cannot be NaN")
+		default:
+			n, err := searchBounds(v, to-from, func(k int) float64 { return bound(from + k) })
+			res[i] = int64(n)
+			return err
+		}
+	}
+}
+
+// searchBounds returns how many of n ascending bounds are at most v.
+func searchBounds(v float64, n int, bound func(k int) float64) (int, error) {
+	lower, upper := 0, n
+	for lower < upper {
+		if bound(lower) > bound(upper-1) {
+			return 0, invalid("Bin values are not sorted in ascending order")
+		}
+		mid := (lower + upper) / 2
+		b := bound(mid)
+		if b-b != 0 {
+			return 0, invalid("Bin value must be finite, got %s", javaText(b, 64))
+		}
+		if v < b {
+			upper = mid
+		} else {
+			lower = mid + 1
+		}
+	}
+	return lower, nil
 }
 
 func bucketOf(x, b1, b2 float64, n int64) (int64, error) {

@@ -14,8 +14,15 @@ type Compare func(a *vector.Vector, i int, b *vector.Vector, j int) int
 // Comparator returns the order of sorting for t: NaN is larger than every
 // number and equal to itself, -0.0 equals 0.0, and null is larger than
 // everything. It takes any encoding but lazy and is for slow paths.
-func Comparator(t types.Type) Compare {
-	cmp := valueOrder(t)
+func Comparator(t types.Type) Compare { return comparator(t, false) }
+
+// ExtremeOrder is the order in which min and max and those like them compare:
+// Comparator's, but that for the largest value NaN is smaller than every
+// number, so that it is never taken where there is one.
+func ExtremeOrder(t types.Type, max bool) Compare { return comparator(t, max) }
+
+func comparator(t types.Type, nanFirst bool) Compare {
+	cmp := valueOrder(t, nanFirst)
 	return func(a *vector.Vector, i int, b *vector.Vector, j int) int {
 		switch x, y := a.IsNull(i), b.IsNull(j); {
 		case x && y:
@@ -30,7 +37,7 @@ func Comparator(t types.Type) Compare {
 }
 
 // valueOrder compares values that are not null.
-func valueOrder(t types.Type) Compare {
+func valueOrder(t types.Type, nanFirst bool) Compare {
 	switch t.Physical() {
 	case types.PhysBool:
 		return numberOrder[uint8]
@@ -43,9 +50,9 @@ func valueOrder(t types.Type) Compare {
 	case types.PhysInt64:
 		return numberOrder[int64]
 	case types.PhysFloat:
-		return floatOrder[float32]
+		return eitherOrder(nanFirst, nanFirstOrder[float32], floatOrder[float32])
 	case types.PhysDouble:
-		return floatOrder[float64]
+		return eitherOrder(nanFirst, nanFirstOrder[float64], floatOrder[float64])
 	case types.PhysInt128:
 		order := wideOrder(t)
 		return func(a *vector.Vector, i int, b *vector.Vector, j int) int {
@@ -61,7 +68,14 @@ func valueOrder(t types.Type) Compare {
 	case types.PhysNull:
 		return func(*vector.Vector, int, *vector.Vector, int) int { return 0 }
 	}
-	return nestedOrder(t)
+	return nestedOrder(t, nanFirst)
+}
+
+func eitherOrder(first bool, a, b Compare) Compare {
+	if first {
+		return a
+	}
+	return b
 }
 
 func numberOrder[T fixed](a *vector.Vector, i int, b *vector.Vector, j int) int {
@@ -70,6 +84,14 @@ func numberOrder[T fixed](a *vector.Vector, i int, b *vector.Vector, j int) int 
 
 func floatOrder[T float32 | float64](a *vector.Vector, i int, b *vector.Vector, j int) int {
 	return compareFloats(vector.Value[T](a, i), vector.Value[T](b, j))
+}
+
+func nanFirstOrder[T float32 | float64](a *vector.Vector, i int, b *vector.Vector, j int) int {
+	x, y := vector.Value[T](a, i), vector.Value[T](b, j)
+	if x != x || y != y {
+		return boolInt(y != y) - boolInt(x != x)
+	}
+	return compare(x, y)
 }
 
 func compareFloats[T float32 | float64](x, y T) int {
@@ -86,10 +108,10 @@ func stringOrder(a *vector.Vector, i int, b *vector.Vector, j int) int {
 
 // nestedOrder compares arrays and rows element by element, then by length.
 // Maps, which SQL does not order, compare by their entries as they lie.
-func nestedOrder(t types.Type) Compare {
+func nestedOrder(t types.Type, nanFirst bool) Compare {
 	var elems []Compare
 	for _, e := range t.Elems() {
-		elems = append(elems, Comparator(e))
+		elems = append(elems, comparator(e, nanFirst))
 	}
 	return func(a *vector.Vector, i int, b *vector.Vector, j int) int {
 		x, y := holder(a), holder(b)

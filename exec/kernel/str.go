@@ -62,11 +62,17 @@ func reverseKernel(fn *function.Scalar, _ *binding) (kern, error) {
 	if fn.Args[0].Kind == types.Array {
 		return reverseArray(), nil
 	}
-	binary := fn.Args[0].Kind == types.Varbinary
+	t := fn.Args[0]
+	binary := t.Kind == types.Varbinary
 	return rowKern(func(c *call) func(i int) error {
 		a := c.bytes(0)
+		var wide []byte
 		return func(i int) error {
 			b := a.at(i)
+			if t.Kind == types.Char {
+				wide = padChar(append(wide[:0], b...), t)
+				b = wide
+			}
 			c.buf = c.buf[:0]
 			for at := len(b); at > 0; {
 				n := 1
@@ -75,6 +81,9 @@ func reverseKernel(fn *function.Scalar, _ *binding) (kern, error) {
 				}
 				c.buf = append(c.buf, b[at-n:at]...)
 				at -= n
+			}
+			if t.Kind == types.Char {
+				c.buf = bytes.TrimRight(c.buf, " ")
 			}
 			return c.out.putBytes(i, c.buf)
 		}

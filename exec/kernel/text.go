@@ -95,6 +95,9 @@ func concatKernel(fn *function.Scalar, b *binding) (kern, error) {
 
 // concatWS joins the strings that are not null; null only if the separator is.
 func concatWS(fn *function.Scalar, _ *binding) (kern, error) {
+	if fn.Args[1].Kind == types.Array {
+		return concatArrayWS(), nil
+	}
 	return kern{eval: func(c *call) error {
 		cols := make([]bytesCol, len(c.args))
 		for k := range cols {
@@ -120,6 +123,33 @@ func concatWS(fn *function.Scalar, _ *binding) (kern, error) {
 			return c.out.putBytes(i, c.buf)
 		})
 	}}, nil
+}
+
+// concatArrayWS joins the elements of an array that are not null.
+func concatArrayWS() kern {
+	return rowKern(func(c *call) func(i int) error {
+		sep, l := c.bytes(0), c.list(1)
+		return func(i int) error {
+			if c.args[0].IsNull(i) || c.args[1].IsNull(i) {
+				c.out.setNull(i)
+				return nil
+			}
+			from, to := l.at(i)
+			c.buf = c.buf[:0]
+			first := true
+			for j := from; j < to; j++ {
+				if l.kid.IsNull(j) {
+					continue
+				}
+				if !first {
+					c.buf = append(c.buf, sep.at(i)...)
+				}
+				first = false
+				c.buf = append(c.buf, l.kid.Bytes(j)...)
+			}
+			return c.out.putBytes(i, c.buf)
+		}
+	})
 }
 
 // replace replaces all occurrences; an empty search string stands between all
@@ -204,35 +234,64 @@ func chr(c *call) func(i int) error {
 
 // padKernel pads or cuts to a number of characters.
 func padKernel(left bool) builder {
-	return rowwise(func(c *call) func(i int) error {
-		s, size, pad := c.bytes(0), c.ints(1), c.bytes(2)
-		return func(i int) error {
-			n, p := size(i), pad.at(i)
-			switch {
-			case n < 0 || n > math.MaxInt32:
-				return invalid("Target length must be in the range [0..2147483647]")
-			case len(p) == 0:
-				return invalid("Padding string must not be empty")
-			}
-			b := s.at(i)
-			missing := n - int64(utf8.RuneCount(b))
-			if missing <= 0 {
-				return c.out.putBytes(i, cutRunes(b, int(n)))
-			}
-			if missing > maxString {
-				return invalid("Result of padding must not have more than %d bytes", maxString)
-			}
-			c.buf = c.buf[:0]
-			if !left {
-				c.buf = append(c.buf, b...)
-			}
-			c.buf = appendPadding(c.buf, p, missing)
-			if left {
-				c.buf = append(c.buf, b...)
-			}
-			return c.out.putBytes(i, c.buf)
+	return func(fn *function.Scalar, _ *binding) (kern, error) {
+		if t := fn.Args[0]; t.Kind == types.Varbinary {
+			return rowKern(func(c *call) func(i int) error { return pad(c, t, left, binaryPadding) }), nil
 		}
-	})
+		return rowKern(func(c *call) func(i int) error { return pad(c, fn.Args[0], left, textPadding) }), nil
+	}
+}
+
+// padding is how a kind of string is counted, cut and filled up.
+type padding struct {
+	count func([]byte) int
+	cut   func(b []byte, n int) []byte
+	fill  func(dst, p []byte, n int64) []byte
+	empty string // the error of nothing to pad with
+}
+
+var (
+	textPadding   = padding{utf8.RuneCount, cutRunes, appendPadding, "Padding string must not be empty"}
+	binaryPadding = padding{
+		func(b []byte) int { return len(b) },
+		func(b []byte, n int) []byte { return b[:min(n, len(b))] },
+		appendBytes, "Padding bytes must not be empty",
+	}
+)
+
+func pad(c *call, t types.Type, left bool, how padding) func(i int) error {
+	s, size, with := c.bytes(0), c.ints(1), c.bytes(2)
+	var wide []byte
+	return func(i int) error {
+		n, p := size(i), with.at(i)
+		switch {
+		case n < 0 || n > math.MaxInt32:
+			return invalid("Target length must be in the range [0..2147483647]")
+		case len(p) == 0:
+			return invalid("%s", how.empty)
+		}
+		b := s.at(i)
+		if t.Kind == types.Char {
+			wide = padChar(append(wide[:0], b...), t)
+			b = wide
+		}
+		missing := n - int64(how.count(b))
+		if missing <= 0 {
+			return c.out.putBytes(i, how.cut(b, int(n)))
+		}
+		if missing > maxString {
+			return invalid("Result of padding must not have more than %d bytes", maxString)
+		}
+		c.buf = c.buf[:0]
+		if !left {
+			c.buf = append(c.buf, b...)
+		}
+		c.buf = how.fill(c.buf, p, missing)
+		if left {
+			c.buf = append(c.buf, b...)
+		}
+		return c.out.putBytes(i, c.buf)
+	}
 }
 
 // maxString bounds the strings that functions make.
@@ -248,6 +307,14 @@ func appendPadding(dst, p []byte, n int64) []byte {
 		}
 	}
 	return dst
+}
+
+// appendBytes appends n bytes of p repeated.
+func appendBytes(dst, p []byte, n int64) []byte {
+	for ; n >= int64(len(p)); n -= int64(len(p)) {
+		dst = append(dst, p...)
+	}
+	return append(dst, p[:n]...)
 }
 
 func normalize(c *call) func(i int) error {

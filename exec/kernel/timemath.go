@@ -163,24 +163,28 @@ func addZonedMonths(v types.Int128, months int64, t types.Type) (types.Int128, e
 	return types.Int128{Lo: uint64(types.UTCOfLocal(local, t, v.Hi)), Hi: v.Hi}, err
 }
 
-// timeDifference is a - b as an interval day to second.
+// timeDifference is a - b as an interval day to second, rounded half up to
+// milliseconds.
 func timeDifference(t types.Type, fn *function.Scalar) (kern, error) {
 	switch t.Kind {
 	case types.Date:
 		return map2(func(a, b int32) int64 { return (int64(a) - int64(b)) * types.MillisPerDay }), nil
 	case types.Time:
-		return map2(func(a, b int64) int64 { return types.FloorDiv(a, 1e6) - types.FloorDiv(b, 1e6) }), nil
+		return map2(func(a, b int64) int64 { return roundMillis(a - b) }), nil
 	case types.Timestamp:
 		per := t.UnitsPerSecond() / 1000
-		return map2(func(a, b int64) int64 { return types.FloorDiv(a-b, per) }), nil
+		return map2(func(a, b int64) int64 { return types.FloorDiv(a-b+per/2, per) }), nil
 	case types.TimestampTZ:
 		per := t.UnitsPerSecond() / 1000
 		return map2(func(a, b types.Int128) int64 {
-			return types.FloorDiv(a.Int64(), per) - types.FloorDiv(b.Int64(), per)
+			return types.FloorDiv(a.Int64()-b.Int64()+per/2, per)
 		}), nil
 	}
 	return kern{}, unsupported(fn)
 }
+
+// roundMillis rounds nanoseconds half up to milliseconds.
+func roundMillis(nanos int64) int64 { return types.FloorDiv(nanos+5e5, 1e6) }
 
 // intervalScale is interval * number, number * interval and interval / number.
 func intervalScale(fn *function.Scalar) (kern, error) {

@@ -37,7 +37,7 @@ func newKeeper(a *mem.Account, ts []types.Type, order types.Type, max bool) *kee
 		k.sign = 1
 	}
 	if order.Kind != types.Unknown {
-		k.compare = kernel.Comparator(order)
+		k.compare = kernel.ExtremeOrder(order, max)
 	}
 	for _, t := range ts {
 		k.kept = append(k.kept, vector.NewBuilder(a, t))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/exec/vector"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // newStatistic returns the state of a variance, covariance or shape function,
@@ -181,13 +182,23 @@ type statistic[S any, P summary[S]] struct {
 func (s *statistic[S, P]) grow(n int) error { return s.groups.grow(s.account, n) }
 
 func (s *statistic[S, P]) add(f *feed) error {
-	y := vector.Values[float64](f.args[0].flat)
 	last := &f.args[len(f.args)-1]
-	x := vector.Values[float64](last.flat)
+	if f.args[0].flat.Type.Kind == types.Real {
+		s.addReals(f, vector.Values[float32](f.args[0].flat), vector.Values[float32](last.flat))
+		return nil
+	}
+	y, x := vector.Values[float64](f.args[0].flat), vector.Values[float64](last.flat)
 	for i, g := range f.groups() {
 		P(&s.groups.v[g]).add(y[f.args[0].at(i)], x[last.at(i)])
 	}
 	return nil
+}
+
+func (s *statistic[S, P]) addReals(f *feed, y, x []float32) {
+	last := &f.args[len(f.args)-1]
+	for i, g := range f.groups() {
+		P(&s.groups.v[g]).add(float64(y[f.args[0].at(i)]), float64(x[last.at(i)]))
+	}
 }
 
 func (s *statistic[S, P]) merge(f *feed) error {
@@ -236,7 +247,11 @@ func (s *statistic[S, P]) result(list []uint32, out *vector.Builder) error {
 			out.SetNull(at + i)
 			x = 0
 		}
-		vector.Fill[float64](out)[at+i] = x
+		if out.Vector().Type.Kind == types.Real {
+			vector.Fill[float32](out)[at+i] = float32(x)
+		} else {
+			vector.Fill[float64](out)[at+i] = x
+		}
 	}
 	return nil
 }

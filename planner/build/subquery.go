@@ -169,7 +169,8 @@ func (b *builder) test(n plan.Node, t test) (plan.Node, error) {
 //	x < ANY: false of no rows; true if x < max; else null if any null; else false
 //	x < ALL: true of no rows; false if not x < min; else null if any null; else true
 //
-// = ALL holds if x equals both ends, <> ANY is its negation.
+// = ALL holds if x equals both ends, <> ANY is its negation. Rows with nulls in
+// them are not null, but the comparison can be.
 func (b *builder) quantified(n, right plan.Node, s *analyzer.Subquery, result plan.Column) (plan.Node, error) {
 	value := s.Right[0]
 	left := s.Left[0]
@@ -207,7 +208,7 @@ func (e bounds) compare(op string, all bool) expr.Expr {
 	null := &expr.Const{Typ: boolean}
 	isFalse := &expr.Const{Value: false, Typ: boolean}
 	empty := compare(function.OpEq, e.rows.Ref(), number(0))
-	nulls := or(compare(function.OpNe, e.rows.Ref(), e.values.Ref()), isNull(e.left))
+	nulls := or(compare(function.OpNe, e.rows.Ref(), e.values.Ref()), isNull(e.left), isNull(known))
 	if all {
 		return caseWhen(empty, constTrue(), not(known), isFalse, nulls, null, constTrue())
 	}

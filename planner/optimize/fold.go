@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"github.com/tuttidb/tutti/sql/expr"
+	"github.com/tuttidb/tutti/sql/types"
 )
 
 // fold computes e if all its arguments are constants. What raises an error is
@@ -16,6 +17,10 @@ func (o *Optimizer) fold(e expr.Expr) expr.Expr {
 		return e
 	case *expr.Call:
 		if e.Fn.Volatile || e.Fn.Stable {
+			return e
+		}
+	case *expr.Cast:
+		if types.CastNeedsSession(e.Arg.Type(), e.Typ) {
 			return e
 		}
 	case *expr.Form:

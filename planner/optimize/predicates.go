@@ -48,13 +48,30 @@ func (o *Optimizer) push(n plan.Node, conjuncts []expr.Expr) plan.Node {
 	return filter(n, conjuncts)
 }
 
-// filter puts a Filter over n unless there is nothing to filter by.
+// filter puts a Filter over n unless there is nothing to filter by. Guards get
+// one of their own, below.
 func filter(n plan.Node, conjuncts []expr.Expr) plan.Node {
 	conjuncts, _ = partition(unique(conjuncts), func(e expr.Expr) bool { return !isTrue(e) })
 	if len(conjuncts) == 0 {
 		return n
 	}
+	guards, rest := partition(conjuncts, guards)
+	if len(guards) > 0 && len(rest) > 0 {
+		n, conjuncts = &plan.Filter{Input: n, Predicate: and(guards)}, rest
+	}
 	return &plan.Filter{Input: n, Predicate: and(conjuncts)}
+}
+
+// guards reports whether e is there to fail, as the check that a scalar
+// subquery has one row: it sees all rows, before other conditions drop some.
+func guards(e expr.Expr) bool {
+	found := false
+	expr.Walk(e, func(e expr.Expr) bool {
+		c, ok := e.(*expr.Call)
+		found = found || ok && c.Fn.Name == "fail"
+		return !found
+	})
+	return found
 }
 
 // and joins conjuncts, of which there is at least one.
@@ -84,11 +101,12 @@ func (o *Optimizer) pushProject(n *plan.Project, conjuncts []expr.Expr) plan.Nod
 	if !fixed {
 		return filter(n.WithInputs([]plan.Node{o.push(n.Input, nil)}), conjuncts)
 	}
+	above, conjuncts := partition(conjuncts, func(e expr.Expr) bool { return hides(e, computed) })
 	below := make([]expr.Expr, len(conjuncts))
 	for i, c := range conjuncts {
 		below[i] = expr.Substitute(c, computed)
 	}
-	return n.WithInputs([]plan.Node{o.push(n.Input, below)})
+	return filter(n.WithInputs([]plan.Node{o.push(n.Input, below)}), above)
 }
 
 func (o *Optimizer) pushUnion(n *plan.Union, conjuncts []expr.Expr) plan.Node {

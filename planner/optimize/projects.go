@@ -26,7 +26,7 @@ func (o *Optimizer) mergeProjects(root plan.Node) (plan.Node, error) {
 }
 
 // merge returns the two projections as one, or nil if some computed column
-// is used more than once above.
+// is used more than once above, or if TRY above would hide its errors.
 func merge(above, below *plan.Project) *plan.Project {
 	computed := make(map[expr.ColumnID]expr.Expr, len(below.Cols))
 	for _, a := range below.Cols {
@@ -35,9 +35,12 @@ func merge(above, below *plan.Project) *plan.Project {
 	uses := map[expr.ColumnID]int{}
 	for _, a := range above.Cols {
 		expr.Columns(a.Expr, func(c *expr.Column) { uses[c.ID]++ })
+		if hides(a.Expr, computed) {
+			return nil
+		}
 	}
 	for _, a := range below.Cols {
-		if uses[a.Column.ID] > 1 && len(expr.Children(a.Expr)) > 0 || uses[a.Column.ID] == 0 && volatile(a.Expr) {
+		if uses[a.Column.ID] > 1 && len(expr.Children(a.Expr)) > 0 || uses[a.Column.ID] != 1 && volatile(a.Expr) {
 			return nil
 		}
 	}
@@ -46,6 +49,22 @@ func merge(above, below *plan.Project) *plan.Project {
 		out.Cols = append(out.Cols, plan.Assignment{Column: a.Column, Expr: expr.Substitute(a.Expr, computed)})
 	}
 	return out
+}
+
+// hides reports whether a TRY in e is of a column that is computed by what may
+// fail: put in its place, the error would be none any more.
+func hides(e expr.Expr, computed map[expr.ColumnID]expr.Expr) bool {
+	found := false
+	expr.Walk(e, func(x expr.Expr) bool {
+		if f, ok := x.(*expr.Form); ok && f.Op == expr.Try {
+			expr.Columns(f, func(c *expr.Column) {
+				inner, ok := computed[c.ID]
+				found = found || ok && mayFail(inner)
+			})
+		}
+		return !found
+	})
+	return found
 }
 
 // passesAll reports whether p's outputs are its input's, in order.

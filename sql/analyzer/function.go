@@ -36,6 +36,8 @@ func (b *binder) function(e *ast.FunctionCall) (expr.Expr, error) {
 		return nil, qerr.At(qerr.MissingOver, e.Pos(), "Window function system.builtin.%s requires an OVER clause", name)
 	case function.IsAggregate(name):
 		return b.aggregate(e, name)
+	case specialForm(name) == nil && !function.Exists(name):
+		return nil, unknownFunction(e, name)
 	case e.Filter != nil:
 		return nil, qerr.At(qerr.FunctionNotAggregate, e.Pos(), "Filter is only valid for aggregation functions")
 	case e.Distinct:
@@ -47,9 +49,6 @@ func (b *binder) function(e *ast.FunctionCall) (expr.Expr, error) {
 	}
 	if special := specialForm(name); special != nil {
 		return special(b, e)
-	}
-	if !function.Exists(name) {
-		return nil, unknownFunction(e, name)
 	}
 	args, err := b.expressions(e.Args)
 	if err != nil {

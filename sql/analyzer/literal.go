@@ -80,6 +80,8 @@ func intervalLiteral(e *ast.IntervalLiteral) (expr.Expr, error) {
 	to := e.To
 	if to == ast.NoField {
 		to = e.From
+	} else if e.From >= to || e.From == ast.Month {
+		return nil, qerr.At(qerr.InvalidLiteral, e.Pos(), "Invalid interval qualifier: %s TO %s", e.From, to)
 	}
 	t, parse := types.Of(types.IntervalDay), types.ParseIntervalDay
 	if e.From <= ast.Month {
@@ -104,6 +106,12 @@ func (b *binder) genericLiteral(e *ast.GenericLiteral) (expr.Expr, error) {
 	c, known := b.a.typedLiteral(e)
 	if !known {
 		return nil, qerr.At(qerr.TypeNotFound, e.Pos(), "Unknown type: %s", e.Type)
+	}
+	if c == nil && e.Type == "time" && zonedTime(e.Value) {
+		return nil, qerr.NotSupported(e.Pos(), "time with time zone")
+	}
+	if c == nil && e.Type == "timestamp" && fractionDigits(e.Value) > 6 && b.a.coarse(e) {
+		return nil, qerr.NotSupported(e.Pos(), "fractions finer than microseconds of years before 1678 or after 2261")
 	}
 	if c == nil {
 		return nil, qerr.At(qerr.InvalidLiteral, e.Pos(), "'%s' is not a valid %s literal", e.Value, upper(e.Type))
@@ -197,6 +205,25 @@ func (a *Analyzer) timeLiteral(name, text string) (c *expr.Const, known bool) {
 		return a.timestampLiteral(text), true
 	}
 	return nil, false
+}
+
+// coarse reports whether the literal is a timestamp without the digits that do
+// not fit.
+func (a *Analyzer) coarse(e *ast.GenericLiteral) bool {
+	at := strings.LastIndexByte(e.Value, '.')
+	digits := int(fractionDigits(e.Value))
+	return a.timestampLiteral(e.Value[:at+7]+e.Value[at+1+digits:]) != nil
+}
+
+// zonedTime reports whether text is a time with an offset behind it.
+func zonedTime(text string) bool {
+	at := strings.LastIndexAny(text, "+-")
+	if at < 0 {
+		return false
+	}
+	local := strings.TrimSpace(text[:at])
+	_, ok := types.ParseTime([]byte(local), min(fractionDigits(local), types.MaxTimePrecision))
+	return ok
 }
 
 func (a *Analyzer) timestampLiteral(text string) *expr.Const {

@@ -185,6 +185,13 @@ func (s *selecting) rowItems(n *ast.AllColumns, name *ast.QualifiedName) ([]item
 			return nil, qerr.At(qerr.TableNotFound, n.Pos(), "Unable to resolve reference %s", name)
 		}
 	}
+	if row, ok := n.Target.(*ast.Row); ok && len(aggregateCalls(row)) > 0 {
+		items := make([]item, len(row.Items))
+		for i, e := range row.Items {
+			items[i] = item{node: e}
+		}
+		return items, nil
+	}
 	b := s.binder("SELECT")
 	e, err := b.expression(n.Target)
 	if err != nil {

@@ -47,7 +47,17 @@ func (b *binder) scalarSubquery(e *ast.ScalarSubquery) (expr.Expr, error) {
 	if len(cols) == 1 {
 		return b.add(s, cols[0].Type), nil
 	}
-	return b.add(s, rowType(cols)), nil
+	t := rowType(cols)
+	row := b.add(s, t)
+	if len(s.refs) > 0 {
+		return row, nil
+	}
+	// Without any row the value is a row of nulls.
+	nulls := &expr.Form{Op: expr.Row, Typ: t}
+	for _, c := range cols {
+		nulls.Args = append(nulls.Args, &expr.Const{Typ: c.Type})
+	}
+	return &expr.Form{Op: expr.Coalesce, Args: []expr.Expr{row, nulls}, Typ: t}, nil
 }
 
 func (b *binder) exists(e *ast.Exists) (expr.Expr, error) {
@@ -104,7 +114,7 @@ func (b *binder) compared(kind SubqueryKind, node, value ast.Expression, q *ast.
 		return nil, err
 	}
 	cols := s.Query.Cols
-	s.Left = rowParts(v, len(cols))
+	s.Left = rowParts(v, cols)
 	mismatch := func() error {
 		return qerr.At(qerr.TypeMismatch, node.Pos(), "Value expression and result of subquery must be of the same type: %s vs %s",
 			types.RowOf(typesOf(s.Left), nil), rowType(cols))
@@ -123,13 +133,22 @@ func (b *binder) compared(kind SubqueryKind, node, value ast.Expression, q *ast.
 	return s, nil
 }
 
-// rowParts takes a row apart for a comparison with n columns. What is no row,
-// or is compared with one column of rows, stays whole.
-func rowParts(v expr.Expr, n int) []expr.Expr {
-	if f, ok := v.(*expr.Form); ok && f.Op == expr.Row && (n > 1 || len(f.Args) > 1) {
+// rowParts takes a row apart for a comparison with columns. What is no row, or
+// is compared with one column of rows, stays whole; a NULL is one for each.
+func rowParts(v expr.Expr, cols []Column) []expr.Expr {
+	n, t := len(cols), v.Type()
+	whole := n == 1 && (cols[0].Type.Kind == types.Row || len(t.Elems()) > 1)
+	if t.Kind == types.Unknown && n > 1 {
+		out := make([]expr.Expr, n)
+		for i := range out {
+			out[i] = v
+		}
+		return out
+	}
+	if f, ok := v.(*expr.Form); ok && f.Op == expr.Row && (!whole || len(f.Args) > 1) {
 		return append([]expr.Expr(nil), f.Args...)
 	}
-	if t := v.Type(); t.Kind == types.Row && n > 1 {
+	if t.Kind == types.Row && !whole {
 		out := make([]expr.Expr, len(t.Elems()))
 		for i := range out {
 			out[i] = rowField(v, i)

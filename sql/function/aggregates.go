@@ -100,7 +100,9 @@ func statisticSignatures() []*signature {
 		out = append(out, agg(name, "double", "double", "Spread of the values", moments))
 	}
 	for _, name := range []string{"corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept"} {
-		out = append(out, agg(name, "double, double", "double", "Relation of y (first) to x (second)", comoments))
+		for _, t := range []string{"double", "real"} {
+			out = append(out, agg(name, t+", "+t, t, "Relation of y (first) to x (second)", comoments))
+		}
 	}
 	for _, name := range []string{"skewness", "kurtosis"} {
 		out = append(out, agg(name, "double", "double", "Shape of the distribution",

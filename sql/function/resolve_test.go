@@ -81,7 +81,7 @@ func TestResolveScalar(t *testing.T) {
 		{"replace", "varchar varchar5 varchar5", "(varchar, varchar(5), varchar(5)) varchar"},
 		{"regexp_replace", "varchar5 varchar5 varchar5", "(varchar(5), varchar(5), varchar(5)) varchar(77)"},
 		{"regexp_replace", "varchar5 varchar5 varchar", "(varchar(5), varchar(5), varchar) varchar"},
-		{"to_iso8601", "tstz", "(timestamp(3) with time zone) varchar(31)"},
+		{"to_iso8601", "tstz", "(timestamp(3) with time zone) varchar(32)"},
 		{"concat", "char3 varchar5", "(char(3), char(5)) char(8)"},
 		{"concat", "varchar5 unknown", "(varchar(5), array(varchar(5))) array(varchar(5))"},
 		{"concat", "unknown array(bigint)", "(array(bigint), array(bigint)) array(bigint)"},

@@ -56,7 +56,13 @@ func textRules() []*signature {
 		return boundedText(x, max(x*y/2, y), x+1)
 	}
 	iso := func(zone int32) func(a []types.Type) types.Type {
-		return func(a []types.Type) types.Type { return types.VarcharOf(22 + a[0].P + zone) }
+		return func(a []types.Type) types.Type {
+			n := 22 + zone
+			if a[0].P > 0 {
+				n += 1 + a[0].P // the point and the digits
+			}
+			return types.VarcharOf(n)
+		}
 	}
 	return []*signature{
 		rule(OpConcatName, "char(x), char(y)", "", func(a []types.Type) types.Type { return types.CharOf(min(65536, a[0].P+a[1].P)) }),

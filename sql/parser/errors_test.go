@@ -139,6 +139,9 @@ func TestNotSupported(t *testing.T) {
 		"with function f() returns bigint return 1 select f()":    "line 1:6: not supported: inline functions (WITH FUNCTION)",
 		"select json_value(a, 'lax $')":                           "line 1:8: not supported: SQL/JSON functions",
 		"select * from json_table(a, 'lax $' columns (b bigint))": "line 1:15: not supported: JSON_TABLE",
+		"select a over w from t window w as (order by b)":         "line 1:8: not supported: measures of row patterns over windows",
+		"select max(a) over (order by b measures c as d) from t":  "line 1:32: not supported: row patterns in windows",
+		"with session a = 1 select 1":                             "line 1:6: not supported: properties of one query (WITH SESSION)",
 		"select * from t match_recognize (pattern (a))":           "line 1:17: not supported: MATCH_RECOGNIZE",
 	} {
 		_, err := ParseStatement(sql)

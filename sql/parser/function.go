@@ -1,6 +1,10 @@
 package parser
 
-import "github.com/tuttidb/tutti/sql/ast"
+import (
+	"strings"
+
+	"github.com/tuttidb/tutti/sql/ast"
+)
 
 // callAhead reports whether name( begins here, where the name may be dotted.
 func (p *parser) callAhead() bool {
@@ -154,12 +158,22 @@ func (p *parser) windowSpec() *ast.WindowSpec {
 		n.PartitionBy = commaList(p, p.expression)
 	}
 	n.OrderBy = p.optionalOrderBy()
+	p.patternAhead()
 	p.hint("'GROUPS'", "'RANGE'", "'ROWS'")
 	if p.frameAhead() {
 		n.Frame = p.frame()
+		p.patternAhead()
 	}
 	p.expect(tokRightParen)
 	return n
+}
+
+// patternAhead fails where a window matches a row pattern.
+func (p *parser) patternAhead() {
+	switch strings.ToUpper(p.textOf(p.tokens[p.pos])) {
+	case "MEASURES", "AFTER", "INITIAL", "SEEK", "PATTERN":
+		p.notSupported("row patterns in windows")
+	}
 }
 
 func (p *parser) partitionAhead() bool {

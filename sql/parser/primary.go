@@ -126,6 +126,9 @@ func (p *parser) named() ast.Expression {
 		return &ast.GenericLiteral{Base: base, Type: name, Value: p.str()}
 	case p.callAhead():
 		return p.call()
+	case next == kwOver && (p.peek(2) == tokLeftParen || isIdentifier(p.peek(2))):
+		p.notSupported("measures of row patterns over windows")
+		return nil
 	}
 	return p.identifier()
 }

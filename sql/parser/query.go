@@ -1,6 +1,10 @@
 package parser
 
-import "github.com/tuttidb/tutti/sql/ast"
+import (
+	"strings"
+
+	"github.com/tuttidb/tutti/sql/ast"
+)
 
 // query parses [WITH …] body [ORDER BY …] [OFFSET …] [LIMIT … | FETCH …].
 func (p *parser) query() *ast.Query {
@@ -30,6 +34,10 @@ func (p *parser) parenQuery() *ast.Query {
 func (p *parser) with(base ast.Base) *ast.With {
 	if p.kind() == kwFunction && isIdentifier(p.peek(1)) {
 		p.notSupported("inline functions (WITH FUNCTION)")
+		return nil
+	}
+	if p.kind() == kwSession && isIdentifier(p.peek(1)) && (p.peek(2) == tokEqual || p.peek(2) == tokDot) {
+		p.notSupported("properties of one query (WITH SESSION)")
 		return nil
 	}
 	n := &ast.With{Base: base, Recursive: p.accept(kwRecursive)}
@@ -310,11 +318,26 @@ func (p *parser) groupBy() *ast.GroupBy {
 		p.next()
 		n.All = true
 		return n
+	case p.autoAhead():
+		p.accept(kwAll)
+		p.next()
+		n.All = true
+		return n
 	case p.at(kwAll) && p.startsGrouping(1):
 		p.next()
 	}
 	n.Elements = commaList(p, p.groupingElement)
 	return n
+}
+
+// autoAhead reports whether GROUP BY [ALL] AUTO ends the grouping, which is
+// the same as ALL; AUTO is no reserved word.
+func (p *parser) autoAhead() bool {
+	n := 0
+	if p.kind() == kwAll {
+		n = 1
+	}
+	return p.peek(n) == tokIdent && strings.EqualFold(p.textOf(p.tokens[p.pos+n]), "auto") && p.selectEnds(n+1)
 }
 
 // selectEnds reports whether GROUP BY ends n tokens from here.

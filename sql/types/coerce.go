@@ -165,6 +165,23 @@ func CanCast(from, to Type) bool {
 	return castsTime(from, to)
 }
 
+// CastNeedsSession reports whether the value of CAST from → to depends on the
+// session: on its time zone, or on the date of the query's start.
+func CastNeedsSession(from, to Type) bool {
+	switch to.Kind {
+	case TimestampTZ:
+		return from.Kind != TimestampTZ
+	case Timestamp:
+		return from.Kind == Time
+	}
+	for i, e := range to.Elems() {
+		if from.Kind != to.Kind || i < len(from.Elems()) && CastNeedsSession(from.Elem(i), e) {
+			return true
+		}
+	}
+	return false
+}
+
 func castsFromString(to Type) bool {
 	switch to.Kind {
 	case IntervalDay, IntervalYear, Varbinary, Unknown:

@@ -19,7 +19,7 @@ const (
 var millisOf = [...]int64{DayField: MillisPerDay, HourField: 3600_000, MinuteField: 60_000, SecondField: 1000}
 
 // ParseIntervalYear reads the text of INTERVAL '…' YEAR, MONTH or YEAR TO
-// MONTH as months.
+// MONTH as months. The months may be left out.
 func ParseIntervalYear(text string, from, to IntervalField) (months int64, ok bool) {
 	sc := scanner{s: trimSpace([]byte(text)), ok: true}
 	neg := sc.take('-')
@@ -29,7 +29,7 @@ func ParseIntervalYear(text string, from, to IntervalField) (months int64, ok bo
 	n := sc.number(1, 10)
 	if from == YearField {
 		n *= 12
-		if to == MonthField {
+		if to == MonthField && len(sc.s) > 0 {
 			sc.need('-')
 			n += sc.number(1, 10)
 		}
@@ -41,7 +41,7 @@ func ParseIntervalYear(text string, from, to IntervalField) (months int64, ok bo
 }
 
 // ParseIntervalDay reads the text of INTERVAL '…' DAY TO SECOND, or of any
-// part of it, as milliseconds.
+// part of it, as milliseconds. Fields at the end may be left out.
 func ParseIntervalDay(text string, from, to IntervalField) (ms int64, ok bool) {
 	if from < DayField || to < from || to > SecondField {
 		return 0, false
@@ -59,6 +59,9 @@ func ParseIntervalDay(text string, from, to IntervalField) (ms int64, ok bool) {
 		ms += n * millisOf[f]
 		if f == SecondField && sc.take('.') {
 			ms += sc.fraction(3) / 1e6
+		}
+		if len(sc.s) == 0 {
+			break
 		}
 		if f < to {
 			sc.need([...]byte{DayField: ' ', HourField: ':', MinuteField: ':'}[f])

@@ -57,6 +57,7 @@ func (l *Local) Execute(ctx context.Context, e *coordinator.Execution) (coordina
 	}
 	stats := &exec.TaskStats{}
 	settings := e.Settings
+	settings.TimeZone, settings.User, settings.Start = e.TimeZone, e.User, e.Start
 	if settings.Drivers <= 0 {
 		settings.Drivers = runtime.GOMAXPROCS(0)
 	}
