@@ -148,9 +148,16 @@ func (b *binder) crossed(r *resolved, node ast.Expression) error {
 	case r.scope.refused != "":
 		return qerr.At(qerr.InvalidColumnReference, node.Pos(), "LATERAL reference not allowed in %s JOIN", r.scope.refused)
 	case r.scope.output && b.inAggregate:
-		return qerr.At(qerr.ColumnNotFound, node.Pos(), "Invalid reference to output projection attribute from ORDER BY aggregation")
+		return qerr.At(qerr.ColumnNotFound, node.Pos(), outputInAggregate)
 	}
 	return nil
+}
+
+const outputInAggregate = "Invalid reference to output projection attribute from ORDER BY aggregation"
+
+// holds reports whether the column is a field of the scope.
+func (s *scope) holds(id expr.ColumnID) bool {
+	return slices.ContainsFunc(s.fields, func(f field) bool { return f.col.ID == id })
 }
 
 // unknownColumn is the error for a name that means nothing, with the nearest

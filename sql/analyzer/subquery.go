@@ -16,7 +16,25 @@ func (b *binder) subquery(kind SubqueryKind, q *ast.Query, node ast.Expression) 
 		return nil, err
 	}
 	s.Query = bound.rel
+	if b.inAggregate {
+		if err := b.noOutputs(s.refs); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// noOutputs refuses references to the SELECT list from within an aggregate,
+// whose rows are those before grouping.
+func (b *binder) noOutputs(refs []outerRef) error {
+	for at := b.scope; at != nil && at.output; at = at.parent {
+		for _, r := range refs {
+			if at.holds(r.id) && (at.parent == nil || !at.parent.holds(r.id)) {
+				return qerr.At(qerr.ColumnNotFound, r.node.Pos(), outputInAggregate)
+			}
+		}
+	}
+	return nil
 }
 
 // add gives the subquery its result column and makes the expression that
