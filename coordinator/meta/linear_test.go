@@ -113,9 +113,19 @@ func (h *clientLog) do(client int, n *Node, o op, stale bool) {
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: o, Output: out, Call: int64(call), Return: int64(back)})
 }
 
+// enough is how many operations tell something.
+const enough = 200
+
+// count is how many operations there are so far.
+func (h *clientLog) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.ops)
+}
+
 // play has clients at all nodes read and change a few catalogs while strikes
 // are made, and returns what they saw.
-func (g *group) play(seed int64, stale bool, strikes func(*rand.Rand)) *clientLog {
+func (g *group) play(seed int64, stale bool, strikes func(*rand.Rand, *clientLog)) *clientLog {
 	h := &clientLog{begin: time.Now()}
 	ctx, stop := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
@@ -138,7 +148,7 @@ func (g *group) play(seed int64, stale bool, strikes func(*rand.Rand)) *clientLo
 			}
 		})
 	}
-	strikes(rand.New(rand.NewSource(seed)))
+	strikes(rand.New(rand.NewSource(seed)), h)
 	stop()
 	clients.Wait()
 	return h
@@ -164,8 +174,8 @@ func TestLinearizable(t *testing.T) {
 			if c.stale {
 				rounds = 2
 			}
-			h := g.play(seed, c.stale, func(r *rand.Rand) {
-				for i := range rounds {
+			h := g.play(seed, c.stale, func(r *rand.Rand, h *clientLog) {
+				for i := 0; i < rounds || i < 20 && h.count() < enough; i++ { // more on a busy machine
 					time.Sleep(time.Duration(100+r.Intn(300)) * time.Millisecond)
 					lead := g.leader().ID()
 					if i%2 == 0 {
@@ -191,7 +201,7 @@ func TestLinearizable(t *testing.T) {
 			if got != c.want {
 				t.Errorf("%s, want %s", got, c.want)
 			}
-			if len(h.ops) < 200 {
+			if len(h.ops) < enough {
 				t.Error("too few operations to tell")
 			}
 		})
