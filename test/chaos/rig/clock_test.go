@@ -64,7 +64,7 @@ func TestStepped(t *testing.T) {
 		if err := c.Step(d); err != nil {
 			t.Fatal(err)
 		}
-		if off := ask().Sub(time.Now()).Round(time.Minute); off != d {
+		if off := time.Until(ask()).Round(time.Minute); off != d {
 			t.Errorf("%s, want %s", off, d)
 		}
 	}
