@@ -119,10 +119,11 @@ func (c *Connector) generator(scale float64) (*dbgen.Generator, error) {
 	return g, nil
 }
 
-// Table describes one of the eight tables at the schema's scale factor.
+// Table describes one of the eight tables at the schema's scale factor. Names
+// are in lower case, as those of all catalogs: "ORDERS" is none.
 func (c *Connector) Table(_ context.Context, schema, table string) (*connectors.Table, error) {
-	scale, ok := scaleOf(strings.ToLower(schema))
-	t, known := dbgen.ParseTable(strings.ToLower(table))
+	scale, ok := scaleOf(schema)
+	t, known := dbgen.ParseTable(table)
 	if !ok || !known {
 		return nil, nil
 	}
@@ -130,7 +131,7 @@ func (c *Connector) Table(_ context.Context, schema, table string) (*connectors.
 	if err != nil {
 		return nil, err
 	}
-	out := &connectors.Table{Schema: strings.ToLower(schema), Name: t.String(), Handle: h}
+	out := &connectors.Table{Schema: schema, Name: t.String(), Handle: h}
 	for _, col := range t.Columns() {
 		out.Columns = append(out.Columns, connectors.Column{Name: c.columnName(col.Name), Type: c.columnType(col), NotNull: true})
 	}

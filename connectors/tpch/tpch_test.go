@@ -99,17 +99,17 @@ func TestSettings(t *testing.T) {
 func TestSchemaNames(t *testing.T) {
 	c := newConnector(t, Config{})
 	for schema, rows := range map[string]float64{
-		"tiny": 15_000, "sf1": 1_500_000, "sf10": 15_000_000, "sf100": 150_000_000, "sf0.5": 750_000, "sf3": 4_500_000, "SF1": 1_500_000, "Tiny": 15_000,
-		"sf": 0, "sf0": 0, "sf-1": 0, "sfx": 0, "1": 0, "sfNaN": 0, "sfInf": 0, "sf1e300": 0, "": 0, "sf1 ": 0,
+		"tiny": 15_000, "sf1": 1_500_000, "sf10": 15_000_000, "sf100": 150_000_000, "sf0.5": 750_000, "sf3": 4_500_000,
+		"sf": 0, "sf0": 0, "sf-1": 0, "sfx": 0, "1": 0, "sfNaN": 0, "sfInf": 0, "sf1e300": 0, "": 0, "sf1 ": 0, "SF1": 0, "Tiny": 0,
 	} {
-		tab, err := c.Table(t.Context(), schema, "ORDERS")
+		tab, err := c.Table(t.Context(), schema, "orders")
 		if rows == 0 {
 			if tab != nil || err != nil {
 				t.Errorf("%q: %v, %v; there is no such schema", schema, tab, err)
 			}
 			continue
 		}
-		if err != nil || tab == nil || tab.Schema != strings.ToLower(schema) || tab.Name != "orders" {
+		if err != nil || tab == nil || tab.Schema != schema || tab.Name != "orders" {
 			t.Errorf("%q: %v, %v", schema, tab, err)
 			continue
 		}
