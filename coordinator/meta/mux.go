@@ -219,6 +219,19 @@ func (m *mux) ended(from string) {
 	}
 }
 
+// hears reports whether there still is a connection that a peer has opened for
+// raft.
+func (m *mux) hears(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c := range m.conns {
+		if k, ok := c.(*kept); ok && k.from == id {
+			return true
+		}
+	}
+	return false
+}
+
 // speak lets raft be heard.
 func (m *mux) speak() { m.voice.Store(true) }
 

@@ -18,9 +18,10 @@ import (
 // followers agree first, and then one of them stands:
 //
 //   - A follower takes the leader for lost when it has been silent for too long (longest),
-//     or when it ended its connections and nobody listens at its address any
+//     or when it ended all its connections and nobody listens at its address any
 //     more, or who does was just started: then its process is gone, which takes
-//     milliseconds to see.
+//     milliseconds to see. Who refuses may be a firewall: if the leader is heard
+//     of afterwards, it was not gone.
 //   - It asks the others. If a majority of voters, itself included, takes the
 //     leader for lost, the one of them with the newest log stands, by name where
 //     several have it: all come to the same answer, so their votes do not split.
@@ -44,15 +45,17 @@ type loss struct {
 	at time.Time
 }
 
-// counts reports whether a loss says that nobody leads: nobody has followed,
-// though time enough was given to the first who stood. He may have failed: the
-// last entries may have been on their way to another while all agreed on him.
-func (l *loss) counts(now office, since, election time.Duration) bool {
+// counts reports whether a loss says that nobody leads, since a while. Either the
+// leader was not heard of after it: what had come before may be looked at a bit
+// later. Or nobody has followed, though time enough was given to the first who
+// stood. He may have failed: the last entries may have been on their way to
+// another while all agreed on him.
+func (l *loss) counts(now office, heard time.Time, since, election time.Duration) bool {
 	switch {
 	case l == nil:
 		return false
 	case l.office == now:
-		return true
+		return heard.Sub(l.at) < election/4
 	}
 	return now.leader == "" && now.term > l.term && since >= election/2 && since < 5*election
 }
@@ -74,19 +77,20 @@ const (
 func (n *Node) keepVigil() {
 	tick := time.NewTicker(n.cfg.Timing.Election / 8)
 	defer tick.Stop()
-	pause := firstPause
+	pause, again := firstPause, (<-chan time.Time)(nil)
 	for {
-		again := (<-chan time.Time)(nil)
-		if n.vacant() {
+		switch {
+		case !n.vacant():
+			pause, again = firstPause, nil
+		case again == nil:
 			again = time.After(pause)
 			pause = min(2*pause, lastPause)
-		} else {
-			pause = firstPause
 		}
 		select {
 		case from := <-n.mux.lost:
 			n.suspect(from)
 		case <-again:
+			again = nil
 		case <-tick.C:
 			if again != nil {
 				continue // its time comes
@@ -112,7 +116,7 @@ func (n *Node) present() office {
 // leader.
 func (n *Node) suspect(id string) {
 	was := n.present()
-	if gone := n.gone.Load(); gone != nil && gone.office == was {
+	if gone := n.gone.Load(); gone != nil && gone.office == was && n.bereft() {
 		return // another of its connections
 	}
 	for until := time.Now().Add(lookTime); id == was.leader && n.present() == was && time.Now().Before(until); {
@@ -141,11 +145,18 @@ func (n *Node) look(id string) (gone, sure bool) {
 	defer cancel()
 	c, err := n.mux.dial(ctx, useGRPC, id)
 	if err != nil {
-		return errors.Is(err, syscall.ECONNREFUSED), false
+		return errors.Is(err, syscall.ECONNREFUSED) && !n.mux.hears(id), false
 	}
 	_ = c.Close() // it has said all it should
 	p, err := n.probe(ctx, id)
 	return err == nil && p.Fresh && p.Leader != id, err == nil
+}
+
+// bereft reports whether the last leader whose process was found gone still counts
+// as lost.
+func (n *Node) bereft() bool {
+	gone := n.gone.Load()
+	return gone != nil && gone.counts(n.present(), n.raft.LastContact(), time.Since(gone.at), n.cfg.Timing.Election)
 }
 
 // vacant reports whether this node takes the leader for lost, or has heard of
@@ -154,7 +165,7 @@ func (n *Node) vacant() bool {
 	if n.usable() != nil || !n.configured() || n.raft.State() == raft.Leader {
 		return false
 	}
-	if gone := n.gone.Load(); gone != nil && gone.counts(n.present(), time.Since(gone.at), n.cfg.Timing.Election) {
+	if n.bereft() {
 		return true
 	}
 	return time.Since(n.raft.LastContact()) >= n.longest()

@@ -1,9 +1,11 @@
 package meta
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,24 +55,28 @@ func TestTurn(t *testing.T) {
 // followed it for a while.
 func TestLossCounts(t *testing.T) {
 	const ms = time.Millisecond
-	lost := &loss{office: office{"c1", 7}}
+	at := time.Now()
+	lost := &loss{office{"c1", 7}, at}
 	for _, c := range []struct {
 		name  string
 		loss  *loss
 		now   office
+		heard time.Duration // after the loss
 		since time.Duration
 		want  bool
 	}{
-		{"nothing was lost", nil, office{"", 7}, time.Hour, false},
-		{"at once", lost, office{"c1", 7}, 0, true},
-		{"it leads again", lost, office{"c1", 8}, 500 * ms, false},
-		{"another leads", lost, office{"c2", 8}, 500 * ms, false},
-		{"somebody stands", lost, office{"", 8}, 100 * ms, false},
-		{"who stood has failed", lost, office{"", 8}, 500 * ms, true},
-		{"raft has given it up itself", lost, office{"", 7}, 500 * ms, false},
-		{"long ago", lost, office{"", 9}, 5 * time.Second, false},
+		{"nothing was lost", nil, office{"", 7}, -50 * ms, time.Hour, false},
+		{"at once", lost, office{"c1", 7}, -50 * ms, 0, true},
+		{"it leads again", lost, office{"c1", 8}, -50 * ms, 500 * ms, false},
+		{"another leads", lost, office{"c2", 8}, -50 * ms, 500 * ms, false},
+		{"somebody stands", lost, office{"", 8}, -50 * ms, 100 * ms, false},
+		{"who stood has failed", lost, office{"", 8}, -50 * ms, 500 * ms, true},
+		{"raft has given it up itself", lost, office{"", 7}, -50 * ms, 500 * ms, false},
+		{"long ago", lost, office{"", 9}, -50 * ms, 5 * time.Second, false},
+		{"its last words were late", lost, office{"c1", 7}, 150 * ms, 5 * time.Second, true},
+		{"it is heard of again", lost, office{"c1", 7}, 250 * ms, 300 * ms, false},
 	} {
-		if got := c.loss.counts(c.now, c.since, 800*ms); got != c.want {
+		if got := c.loss.counts(c.now, at.Add(c.heard), c.since, 800*ms); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
@@ -222,5 +228,127 @@ func TestMinorityNeverStands(t *testing.T) {
 	g.settled()
 	if lead.ready.Load() != epoch {
 		t.Fatalf("epoch %d is over", epoch)
+	}
+}
+
+// asked counts the questions of other nodes, and takes no leader for lost.
+type asked struct {
+	*service
+	first, last atomic.Int64 // when, in nanoseconds; 0: never
+}
+
+func (s *asked) Probe(ctx context.Context, r *pb.MetaProbeRequest) (*pb.MetaProbeResponse, error) {
+	now := time.Now().UnixNano()
+	s.first.CompareAndSwap(0, now)
+	s.last.Store(now)
+	p, err := s.service.Probe(ctx, r)
+	p.Vacant, p.Stands = false, false
+	return p, err
+}
+
+// TestAsksAgain: who misses the leader asks the others for as long as it does,
+// however the pauses between compare with the vigil's own ticking. They may find
+// out later.
+func TestAsksAgain(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3")
+	late := &asked{}
+	direct(t, g, Timing{Election: 1600 * time.Millisecond, Call: time.Second, Grace: 500 * time.Millisecond}) // it ticks every 200 ms
+	set := g.edit
+	g.edit = func(c *Config) {
+		if set(c); c.ID == "c3" {
+			c.serve = func(n *Node) pb.MetaServer { late.service = &service{node: n}; return late }
+		}
+	}
+	g.openAll()
+	g.settled()
+	if err := g.leader().Transfer(within(t, 10*time.Second), "c1"); err != nil {
+		t.Fatal(err)
+	}
+	g.until("c1 leads two that know it", func() error {
+		for _, id := range g.ids {
+			if lead, _ := g.node(id).Leader(); lead != "c1" || !g.node(id).seasoned.Load() {
+				return fmt.Errorf("%s knows %q", id, lead)
+			}
+		}
+		return nil
+	})
+	g.kill("c1")
+	late.first.Store(0)
+	for end := time.Now().Add(1400 * time.Millisecond); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if first, last := late.first.Load(), late.last.Load(); first != 0 && last-first > int64(600*time.Millisecond) {
+			return
+		}
+	}
+	t.Fatalf("asked for the last time %s after the first", time.Duration(late.last.Load()-late.first.Load()))
+}
+
+// TestBehindADoor: nobody listens at a leader's address, as behind a firewall
+// that refuses new connections; those it has made itself are there. It goes on.
+func TestBehindADoor(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3")
+	direct(t, g, patient)
+	g.openAll()
+	g.settled()
+	lead := g.leader()
+	epoch := lead.ready.Load()
+	for _, n := range g.others(lead) {
+		g.until("it has connections of the leader", func() error {
+			if !n.mux.hears(lead.ID()) {
+				return errors.New("none")
+			}
+			return nil
+		})
+	}
+	_ = lead.mux.ln.Close()
+	for _, n := range g.others(lead) {
+		n.suspect(lead.ID())
+		if n.gone.Load() != nil {
+			t.Errorf("%s takes the leader for gone", n.ID())
+		}
+	}
+	apply(t, lead, SetSetting("still", "there"))
+	if lead.ready.Load() != epoch {
+		t.Fatalf("epoch %d after %d", lead.ready.Load(), epoch)
+	}
+}
+
+// TestNotGoneAfterAll: a leader that was taken for gone and is heard of is not,
+// until it goes.
+func TestNotGoneAfterAll(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3")
+	direct(t, g, patient)
+	g.openAll()
+	g.settled()
+	lead := g.leader()
+	epoch := lead.ready.Load()
+	n := g.others(lead)[0]
+	g.until("all know who leads", func() error {
+		for _, n := range g.others(lead) {
+			if id, _ := n.Leader(); id != lead.ID() || !n.seasoned.Load() {
+				return fmt.Errorf("%s knows %q", n.ID(), id)
+			}
+		}
+		return nil
+	})
+	n.gone.Store(&loss{n.present(), time.Now()})
+	if !n.vacant() {
+		t.Fatal("a leader that has just gone is not missed")
+	}
+	g.until("the leader is heard again", func() error {
+		if n.vacant() {
+			return errors.New("it is missed")
+		}
+		return nil
+	})
+	if lead.ready.Load() != epoch {
+		t.Fatalf("epoch %d after %d", lead.ready.Load(), epoch)
+	}
+	begin := time.Now()
+	g.kill(lead.ID())
+	if g.leader(); time.Since(begin) > patient.Election*3/4 {
+		t.Errorf("another leads after %s", time.Since(begin))
 	}
 }
