@@ -15,8 +15,16 @@ import (
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
 
-// memoryLimit bounds what a node remembers for others, in bytes.
-const memoryLimit = 64 << 20
+const (
+	// memoryLimit bounds what a node remembers for others, in bytes.
+	memoryLimit = 64 << 20
+	// heritage bounds it when a new leader gathers what a majority remembers.
+	// Memories that are full need not be full of the same: what the last leader
+	// acknowledged must have room in one, and with its last calls, some of which
+	// came to one peer only, that can be more than the limit. Until it is less
+	// nothing new is remembered.
+	heritage = 2 * memoryLimit
+)
 
 // errMemoryFull says that too much is remembered already.
 var errMemoryFull = fmt.Errorf("the coordinators' memory of running queries is full (%d MB): too many are starting at once", memoryLimit>>20)
@@ -60,6 +68,16 @@ func newMemory(c clock.Clock, epoch uint64) *memory {
 // put adds entries and removes keys on behalf of epoch. It reports the newest
 // epoch, and false if refused.
 func (m *memory) put(epoch uint64, entries []*pb.MetaMemory, forget []string) (uint64, bool, error) {
+	return m.change(epoch, entries, forget, memoryLimit)
+}
+
+// inherit is put for what was remembered on behalf of older epochs.
+func (m *memory) inherit(epoch uint64, entries []*pb.MetaMemory) (uint64, bool, error) {
+	return m.change(epoch, entries, nil, heritage)
+}
+
+// change is put within a limit.
+func (m *memory) change(epoch uint64, entries []*pb.MetaMemory, forget []string, limit int) (uint64, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if epoch < m.epoch {
@@ -70,7 +88,7 @@ func (m *memory) put(epoch uint64, entries []*pb.MetaMemory, forget []string) (u
 	for i, e := range entries {
 		sizes[i] = proto.Size(e)
 	}
-	if !m.room(entries, sizes, forget) {
+	if !m.room(entries, sizes, forget, limit) {
 		return m.epoch, false, errMemoryFull // with nothing forgotten either
 	}
 	for _, key := range forget {
@@ -89,15 +107,19 @@ func (m *memory) put(epoch uint64, entries []*pb.MetaMemory, forget []string) (u
 }
 
 // room makes room for entries, and reports whether there is enough.
-func (m *memory) room(entries []*pb.MetaMemory, sizes []int, forget []string) bool {
+func (m *memory) room(entries []*pb.MetaMemory, sizes []int, forget []string, limit int) bool {
 	if now := m.clock.Now(); now.Sub(m.swept) >= sweepEvery {
 		m.expire()
 	}
-	if m.bytes+m.growth(entries, sizes, forget) <= memoryLimit {
+	fits := func() bool {
+		growth := m.growth(entries, sizes, forget)
+		return m.bytes+growth <= limit || growth <= 0 // less is always more
+	}
+	if fits() {
 		return true
 	}
 	m.expire()
-	return m.bytes+m.growth(entries, sizes, forget) <= memoryLimit
+	return fits()
 }
 
 // growth is how many bytes more there would be.

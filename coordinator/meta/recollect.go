@@ -154,7 +154,7 @@ func (n *Node) level(ctx context.Context, id string, epoch uint64, there list, m
 			return nil
 		}
 		// Whole, as the time of what it listed was over meanwhile.
-		r = &pb.MetaRememberRequest{Epoch: epoch, Entries: n.memory.some(lacks)}
+		r = &pb.MetaRememberRequest{Epoch: epoch, Entries: n.memory.some(lacks), Stamp: r.Stamp}
 	}
 }
 
@@ -189,7 +189,7 @@ func (n *Node) recollect(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, e
 		return nil, err
 	}
 	entries, lists := u.take()
-	newest, ok, err := n.memory.put(epoch, entries, nil)
+	newest, ok, err := n.memory.inherit(epoch, entries)
 	switch {
 	case err != nil:
 		return nil, err
@@ -197,7 +197,9 @@ func (n *Node) recollect(ctx context.Context, epoch uint64) ([]*pb.MetaMemory, e
 		return nil, fmt.Errorf("epoch %d is over, %d has begun: %w", epoch, newest, ErrFenced)
 	}
 	n.memory.seal(firstSeq(epoch))
-	n.seq.Store(firstSeq(epoch))
+	if n.seq.Load() < firstSeq(epoch) { // it may have led in this epoch before, and failed
+		n.seq.Store(firstSeq(epoch))
+	}
 	all := n.memory.all()
 	return all, n.majority(ctx, func(ctx context.Context, id string) error {
 		if l, ok := lists[id]; ok {
@@ -236,10 +238,20 @@ func (u *union) add(id string, l list, newer []*pb.MetaMemory) {
 	u.entries = append(u.entries, newer...)
 }
 
-// take returns the entries, of some keys several, and what the peers have.
+// take returns the newest entry of each key, and what the peers have.
 func (u *union) take() (entries []*pb.MetaMemory, lists map[string]list) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.taken = true
-	return u.entries, u.lists
+	at := make(map[string]int, len(u.entries))
+	for _, e := range u.entries {
+		switch i, known := at[e.Key]; {
+		case !known:
+			at[e.Key] = len(entries)
+			entries = append(entries, e)
+		case entries[i].Seq < e.Seq:
+			entries[i] = e
+		}
+	}
+	return entries, u.lists
 }

@@ -3,6 +3,7 @@ package meta
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,11 +64,11 @@ func TestUnion(t *testing.T) {
 	u.add("c3", listOf(memo("a", 0, 8)), []*pb.MetaMemory{memo("a", 0, 8)})
 	entries, lists := u.take()
 	u.add("c4", list{}, []*pb.MetaMemory{memo("d", time.Second, 1)})
-	if keys(entries) != "a a" || len(u.entries) != 2 || len(lists) != 2 || lists["c2"].show() != "a@7" {
+	if keys(entries) != "a" || len(u.entries) != 2 || len(lists) != 2 || lists["c2"].show() != "a@7" {
 		t.Errorf("%v of %v", entries, lists)
 	}
 	m := fill(t, memo("a", time.Minute, 3))
-	if _, ok, err := m.put(1, []*pb.MetaMemory{entries[1], entries[0]}, nil); !ok || err != nil || m.list().show() != "a@8" {
+	if _, ok, err := m.put(1, entries, nil); !ok || err != nil || m.list().show() != "a@8" {
 		t.Errorf("%v %v, it has %s", ok, err, m.list().show())
 	}
 }
@@ -296,5 +297,103 @@ func TestRecollectFromAnOlderRelease(t *testing.T) {
 			}
 			return nil
 		})
+	}
+}
+
+// TestUnionIsNoLarger: what several peers have counts once when a new leader
+// makes room for it, whatever it had of that.
+func TestUnionIsNoLarger(t *testing.T) {
+	big := func(key string, seq uint64) *pb.MetaMemory {
+		e := page(key, bytes.Repeat([]byte("x"), 8<<20))
+		e.TtlMs, e.Seq = 60_000, seq
+		return e
+	}
+	u := &union{lists: map[string]list{}}
+	for i, id := range []string{"c2", "c3"} { // c3 has heard more
+		var all []*pb.MetaMemory
+		for k := range 5 {
+			all = append(all, big(fmt.Sprint("q", k), uint64(10+i)))
+		}
+		u.add(id, listOf(all...), all)
+	}
+	entries, _ := u.take()
+	m := newMemory(clock.System{}, 1)
+	if _, ok, err := m.put(1, entries, nil); !ok || err != nil {
+		t.Fatalf("%v, %v", ok, err)
+	}
+	if got := m.list().show(); got != "page/q0@11 page/q1@11 page/q2@11 page/q3@11 page/q4@11" {
+		t.Errorf("it has %s", got)
+	}
+}
+
+// TestSeqsGrow: a leader that takes over a second time in its epoch, as it could
+// not lead at first, numbers on.
+func TestSeqsGrow(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead, ctx := g.leader(), within(t, 20*time.Second)
+	epoch := lead.ready.Load()
+	for _, body := range []string{"1", "2", "3"} {
+		if err := lead.Remember(ctx, epoch, page("q", []byte(body))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := lead.recollect(ctx, epoch); err != nil {
+		t.Fatal(err)
+	}
+	if err := lead.Remember(ctx, epoch, page("q", []byte("4"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(lead.memory.all()[0].GetPage().Body); got != "4" {
+		t.Errorf("what was remembered last is %q", got)
+	}
+}
+
+// TestMoreThanFull: memories that are full of different things do not keep a
+// leader from following: it and the others remember all of it, and nothing more
+// until there is room again.
+func TestMoreThanFull(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	for _, n := range g.others(lead) {
+		for k := range 7 { // 56 MB each
+			e := page(fmt.Sprint(n.ID(), k), bytes.Repeat([]byte("x"), 8<<20))
+			e.TtlMs, e.Seq = 60_000, uint64(1+k)
+			if _, ok, err := n.memory.put(lead.ready.Load(), []*pb.MetaMemory{e}, nil); !ok || err != nil {
+				t.Fatal(ok, err)
+			}
+		}
+	}
+	rest := g.others(lead)
+	g.kill(lead.ID())
+	next := g.leader()
+	for _, n := range rest {
+		if got := len(n.memory.all()); got != 14 {
+			t.Errorf("%s remembers %d pages", n.ID(), got)
+		}
+	}
+	ctx, epoch := within(t, 10*time.Second), next.ready.Load()
+	if err := next.Remember(ctx, epoch, page("q", nil)); !errors.Is(err, errMemoryFull) {
+		t.Errorf("one more: %v", err)
+	}
+	if err := next.Remember(ctx, epoch); err != nil {
+		t.Errorf("nothing more: %v", err)
+	}
+	id := strings.TrimPrefix(next.memory.all()[0].Key, "page/")
+	if err := next.Settle(ctx, epoch, page(id, []byte("short"))); err != nil {
+		t.Errorf("less: %v", err)
+	}
+	for _, n := range rest {
+		for k := range 7 {
+			if err := next.Forget(ctx, epoch, fmt.Sprint(n.ID(), k)); err != nil {
+				t.Errorf("forget: %v", err)
+			}
+		}
+	}
+	if err := next.Remember(ctx, epoch, page("q", nil)); err != nil {
+		t.Errorf("there is room again: %v", err)
 	}
 }

@@ -75,8 +75,12 @@ func (s *service) Remember(_ context.Context, r *pb.MetaRememberRequest) (*pb.Me
 		answer.Message = err.Error()
 		return answer, nil
 	}
+	limit := memoryLimit
+	if r.GetStamp() != 0 {
+		limit = heritage
+	}
 	var err error
-	answer.Epoch, answer.Accepted, err = s.node.memory.put(r.GetEpoch(), r.GetEntries(), r.GetForget())
+	answer.Epoch, answer.Accepted, err = s.node.memory.change(r.GetEpoch(), r.GetEntries(), r.GetForget(), limit)
 	if err != nil {
 		answer.Message = err.Error()
 	}
