@@ -76,7 +76,7 @@ func (s *service) Remember(_ context.Context, r *pb.MetaRememberRequest) (*pb.Me
 		return answer, nil
 	}
 	limit := memoryLimit
-	if r.GetStamp() != 0 {
+	if r.GetStamp() != 0 { // of what older epochs remembered
 		limit = heritage
 	}
 	var err error

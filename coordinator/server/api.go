@@ -271,6 +271,8 @@ func (s *Server) cancelQuery(w http.ResponseWriter, r *http.Request) {
 			sorry(w, err)
 			return
 		}
+	} else if !s.leads(w, r) {
+		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }

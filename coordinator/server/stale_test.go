@@ -45,6 +45,7 @@ func TestStaleLeaderDoesNotKnow(t *testing.T) {
 	requests := []struct{ method, uri string }{
 		{"GET", newer.NextURI}, {"HEAD", newer.NextURI}, {"DELETE", newer.NextURI}, {"GET", ahead}, {"GET", "/v1/query/" + newer.ID},
 		{"DELETE", "/v1/statement/partialCancel/" + newer.ID + "/" + strings.Split(newer.NextURI, "/")[6]}, {"PUT", "/v1/query/" + newer.ID + "/killed"},
+		{"DELETE", "/v1/query/" + newer.ID},
 	}
 	got := make(chan string, len(requests))
 	for _, r := range requests {
