@@ -318,7 +318,11 @@ func (t *travel) run() {
 				return
 			}
 		case leader != "" && leader != r.cfg.Node.ID():
-			err := r.proxies.of(leader).forward(t.w, t.fresh())
+			way := r.proxies.of(leader)
+			if now, _ := r.cfg.Node.Leader(); now != "" && now != leader {
+				r.proxies.keepOnly(now) // as watch did before, if it came first
+			}
+			err := way.forward(t.w, t.fresh())
 			if err == nil || ctx.Err() != nil {
 				return
 			}
