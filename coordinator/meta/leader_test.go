@@ -146,3 +146,24 @@ func TestAnotherName(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestEpochOfAnother: a node that hears late of its leadership, when others have
+// led since and it leads again, does not begin an epoch that it did not win.
+func TestEpochOfAnother(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	epoch := lead.ready.Load()
+	for _, other := range []uint64{epoch - 1, epoch + 1} {
+		if _, _, err := lead.takeOver(within(t, 10*time.Second), other); err == nil {
+			t.Errorf("in term %d it begins epoch %d", epoch, other)
+		}
+	}
+	if now := lead.State().Epoch; now != epoch {
+		t.Errorf("epoch %d has begun", now)
+	}
+	if _, _, err := lead.takeOver(within(t, 10*time.Second), epoch); err != nil {
+		t.Errorf("in term %d it does not begin its epoch: %v", epoch, err)
+	}
+}

@@ -60,7 +60,7 @@ func (n *Node) reign(ctx context.Context, epoch uint64) {
 			return
 		}
 		n.cfg.Log.Warn("leading the coordinators failed", "node", n.cfg.ID, "epoch", epoch, "error", err)
-		if !n.cfg.alone() {
+		if !n.cfg.alone() && n.raft.CurrentTerm() == epoch { // else it has that office no more
 			_ = await(n.raft.LeadershipTransfer(), n.cfg.Timing.Election) // if not, this node tries again
 		}
 		select {
@@ -104,6 +104,11 @@ func (n *Node) takeOver(ctx context.Context, epoch uint64) (l Leadership, parts 
 	watch := stopwatch{last: time.Now()}
 	if err := n.raft.Barrier(n.cfg.Timing.Apply).Error(); err != nil {
 		return l, parts, fmt.Errorf("waiting for older entries: %w", err)
+	}
+	// Who hears late of having won one term may read the number of the next, which
+	// another won, and lead again by now. A new epoch must be nobody else's.
+	if term := n.raft.CurrentTerm(); term != epoch {
+		return l, parts, fmt.Errorf("epoch %d is over, it is term %d: %w", epoch, term, ErrFenced)
 	}
 	watch.lap("barrier")
 	l = Leadership{Epoch: epoch, HandedOver: n.State().resigned()} // before the next entry
