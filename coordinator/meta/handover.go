@@ -12,6 +12,9 @@ const handedOver = "coordinators.handed-over"
 // HandOver is Transfer with nothing wrong: it is written down first that the
 // leadership ends as it should. It may be called on any node.
 func (n *Node) HandOver(ctx context.Context, to string) error {
+	if id, _ := n.Leader(); id != "" && id == to {
+		return n.Transfer(ctx, to) // nothing ends
+	}
 	if err := n.Resign(ctx); err != nil {
 		n.cfg.Log.Debug("write down that the leadership is handed over", "node", n.cfg.ID, "error", err)
 	}

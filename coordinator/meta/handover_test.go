@@ -67,3 +67,20 @@ func TestResigned(t *testing.T) {
 		}
 	}
 }
+
+// TestHandOverToItself: a leader that is told to hand over to itself stays, and
+// its loss later on is one.
+func TestHandOverToItself(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	for _, n := range append(g.others(lead), lead) {
+		if err := n.HandOver(within(t, 10*time.Second), lead.ID()); err != nil {
+			t.Fatal(err)
+		}
+		if lead.State().resigned() {
+			t.Fatalf("told by %s, it has resigned", n.ID())
+		}
+	}
+}
