@@ -328,11 +328,12 @@ func (r *Run) follow(t *Task) *Task {
 
 // sifted reports whether a dynamic filter is complete that was, or may have
 // been, made of what a task gave or, not yet committed, has built: scans have
-// dropped rows by it, or will, that another attempt's rows may match.
+// dropped rows by it, or will, that another attempt's rows may match. Of what
+// comes out the same each time a new attempt builds the same filter.
 func (r *Run) sifted(s *Stage, t *Task) bool {
 	for _, b := range r.Stages {
 		for id := range b.Filters {
-			built := b == s && slices.ContainsFunc(t.Status.Filters, func(p FilterPart) bool { return p.ID == id })
+			built := b == s && !s.Fragment.SameFilters && slices.ContainsFunc(t.Status.Filters, func(p FilterPart) bool { return p.ID == id })
 			if built || (t.Committed || t.Pinned) && r.feeds(s.Fragment.ID, b.Fragment) {
 				return true
 			}
@@ -403,7 +404,7 @@ func (r *Run) limits(s *Stage, n *Task, f *Failure) *Failure {
 // of other tasks does not fit any more. A filter that the attempt built a part of
 // may be complete by now.
 func (r *Run) invalidate(s *Stage, t *Task, f *Failure, changed bool) {
-	if len(t.Status.Filters) > 0 {
+	if len(t.Status.Filters) > 0 && !s.Fragment.SameFilters {
 		r.fail(&Failure{Cause: f.Cause, Retryable: true, Err: f.Err})
 		return
 	}

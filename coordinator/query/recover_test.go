@@ -329,16 +329,18 @@ func TestCompleteFilters(t *testing.T) {
 	for _, c := range []struct {
 		name           string
 		indeterminate  bool
+		same           bool // filters come out the same
 		complete, told bool
 		lose           string
 		fails          bool
 	}{
-		{"the same rows come again", false, true, true, "s", false},
-		{"no filter is complete", true, false, true, "s", false},
-		{"a running task built it of them", true, true, true, "s", true},
-		{"that task is lost with them", true, true, true, "sj", true},
-		{"nothing was made of them", true, true, false, "p", false},
-		{"what built it is lost", true, true, true, "j", true},
+		{"the same rows come again", false, true, true, true, "s", false},
+		{"no filter is complete", true, false, false, true, "s", false},
+		{"a running task built it of them", true, false, true, true, "s", true},
+		{"that task is lost with them", true, false, true, true, "sj", true},
+		{"nothing was made of them", true, false, true, false, "p", false},
+		{"what built it is lost", true, false, true, true, "j", true},
+		{"what built it is lost, and builds it again", true, true, true, true, "j", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			probe := &plan.Scan{}
@@ -347,8 +349,8 @@ func TestCompleteFilters(t *testing.T) {
 			p := &plan.Plan{Fragments: []*plan.Fragment{
 				{ID: 0, Root: &plan.RemoteSource{Fragments: []plan.FragmentID{1}}, Spread: plan.OneTask, Inputs: []plan.FragmentID{1}},
 				{ID: 1, Root: &plan.Join{Left: probe, Right: build, Dynamic: []plan.DynamicSource{{Filter: 1}}}, Spread: plan.BySplits,
-					Inputs: []plan.FragmentID{2}, Indeterminate: c.indeterminate},
-				{ID: 2, Root: &plan.Limit{Input: &plan.Values{}}, Spread: plan.OneTask, Indeterminate: c.indeterminate},
+					Inputs: []plan.FragmentID{2}, Indeterminate: c.indeterminate, SameFilters: c.same},
+				{ID: 2, Root: &plan.Limit{Input: &plan.Values{}}, Spread: plan.OneTask, Indeterminate: c.indeterminate && !c.same},
 			}}
 			r := NewRun("q", p, 0, 2)
 			r.Recovery = Recovery{Tasks: true, Attempts: 4, Keep: 1 << 30}

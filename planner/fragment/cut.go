@@ -1,6 +1,8 @@
 package fragment
 
 import (
+	"slices"
+
 	"github.com/tuttidb/tutti/planner/plan"
 	"github.com/tuttidb/tutti/sql/expr"
 )
@@ -21,7 +23,8 @@ func (c *cutter) fragment(root plan.Node, output plan.Partitioning) plan.Fragmen
 	c.fragments = append(c.fragments, f)
 	f.Root = c.cut(root, f)
 	f.Spread = c.spreadOf(f.Root)
-	f.Indeterminate = c.doubtful(f, false) || output.Kind == plan.RoundRobin || c.indeterminate(f)
+	f.Indeterminate = c.doubtful(f, false) || output.Kind == plan.RoundRobin || c.indeterminate(f.Root)
+	f.SameFilters = !c.doubts.filter && c.sameFilters(f)
 	return f.ID
 }
 
@@ -95,17 +98,14 @@ func (c *cutter) spreadOf(root plan.Node) plan.Spread {
 	return spread
 }
 
-// indeterminate reports whether a rerun of f may give other rows: by its own
-// operators, or because what it reads may.
-func (c *cutter) indeterminate(f *plan.Fragment) bool {
-	for _, id := range f.Inputs {
-		if c.fragments[id].Indeterminate {
-			return true
-		}
-	}
+// indeterminate reports whether a rerun of the tree below root may give other
+// rows: by its own operators, or because what it reads may.
+func (c *cutter) indeterminate(root plan.Node) bool {
 	found := false
-	plan.Walk(f.Root, func(n plan.Node) bool {
+	plan.Walk(root, func(n plan.Node) bool {
 		switch n := n.(type) {
+		case *plan.RemoteSource:
+			found = found || slices.ContainsFunc(n.Fragments, func(id plan.FragmentID) bool { return c.fragments[id].Indeterminate })
 		case *plan.Limit, *plan.UniqueID:
 			found = true
 		case *plan.TopN:
@@ -124,6 +124,20 @@ func (c *cutter) indeterminate(f *plan.Fragment) bool {
 		return !found
 	})
 	return found
+}
+
+// sameFilters reports whether what the fragment's joins make dynamic filters of
+// has the same rows in a rerun. What is above a join does not matter, such as the
+// first rows of many by an order that has ties.
+func (c *cutter) sameFilters(f *plan.Fragment) bool {
+	same := true
+	plan.Walk(f.Root, func(n plan.Node) bool {
+		if j, ok := n.(*plan.Join); ok && len(j.Dynamic) > 0 {
+			same = same && !c.indeterminate(j.Right)
+		}
+		return same
+	})
+	return same
 }
 
 func volatile(e expr.Expr) bool {

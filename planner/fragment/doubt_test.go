@@ -173,3 +173,47 @@ func TestByOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestSameFilters: which fragments that may give other rows in a rerun make the
+// same dynamic filters all the same.
+func TestSameFilters(t *testing.T) {
+	first := func(in plan.Node) plan.Node {
+		return &plan.TopN{Input: in, N: 10, Keys: []plan.SortKey{{Column: in.Outputs()[0]}}}
+	}
+	dynamic := func(left, right plan.Node) plan.Node {
+		j := join(left, right, plan.Partitioned)
+		j.Dynamic = []plan.DynamicSource{{Filter: 1, Column: j.Keys[0].Right}}
+		return j
+	}
+	for _, c := range []struct {
+		name string
+		root plan.Node
+		same bool
+	}{
+		{"the first rows of a join", first(dynamic(scan("u", 30), scan("t", 1))), true},
+		{"a join with the first rows", dynamic(scan("u", 30), first(scan("t", 1))), false},
+		{"a join of the first rows with all", dynamic(first(scan("u", 30)), scan("t", 1)), true},
+		{"the first rows of a join with groups chosen by a sum", first(dynamic(scan("u", 30), having(measured(t, "sum", 1)))), false},
+	} {
+		p, err := Fragment(output(c.root), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		found := false
+		for _, f := range p.Fragments {
+			plan.Walk(f.Root, func(n plan.Node) bool {
+				if j, ok := n.(*plan.Join); ok && len(j.Dynamic) > 0 {
+					found = true
+					if !f.Indeterminate || f.SameFilters != c.same {
+						t.Errorf("%s: indeterminate %v, same filters %v", c.name, f.Indeterminate, f.SameFilters)
+					}
+				}
+				return true
+			})
+		}
+		if !found {
+			t.Errorf("%s: no filter in\n%s", c.name, shape(p))
+		}
+	}
+}

@@ -67,6 +67,9 @@ type Fragment struct {
 	Inputs []FragmentID
 	// Indeterminate: a rerun may send other rows to a partition (design rule 3).
 	Indeterminate bool
+	// SameFilters: the dynamic filters that joins of the fragment make come out the
+	// same in a rerun, though its rows may not.
+	SameFilters bool
 }
 
 // Plan is a query's fragments, root first (index = FragmentID).

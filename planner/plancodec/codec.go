@@ -55,7 +55,7 @@ func DecodeFragment(version uint32, b []byte) (*plan.Fragment, error) {
 func (e *encoder) fragment(f *plan.Fragment) *pb.Fragment {
 	msg := &pb.Fragment{
 		Id: int32(f.ID), Root: e.node(f.Root), Spread: uint32(f.Spread), OutputKind: uint32(f.Output.Kind),
-		OutputKeys: e.columns(f.Output.Keys), Indeterminate: f.Indeterminate,
+		OutputKeys: e.columns(f.Output.Keys), Indeterminate: f.Indeterminate, SameFilters: f.SameFilters,
 	}
 	for _, in := range f.Inputs {
 		msg.Inputs = append(msg.Inputs, int32(in))
@@ -68,7 +68,7 @@ func (d *decoder) fragment(msg *pb.Fragment) *plan.Fragment {
 	f := &plan.Fragment{
 		ID: plan.FragmentID(msg.GetId()), Root: d.node(msg.GetRoot()), Spread: plan.Spread(msg.GetSpread()),
 		Output:        plan.Partitioning{Kind: plan.ExchangeKind(msg.GetOutputKind()), Keys: d.columns(msg.GetOutputKeys())},
-		Indeterminate: msg.GetIndeterminate(),
+		Indeterminate: msg.GetIndeterminate(), SameFilters: msg.GetSameFilters(),
 	}
 	d.bound("spread", msg.GetSpread(), uint32(plan.OnCoordinator))
 	d.bound("output kind", msg.GetOutputKind(), uint32(plan.RoundRobin))

@@ -71,7 +71,7 @@ func everyNode(t *testing.T) *plan.Fragment {
 	n = &plan.Exchange{In: []plan.Node{n}, Kind: plan.Hash, Keys: []plan.Column{a}, OrderBy: keys}
 	n = &plan.Write{Input: n, Catalog: "c", Schema: "s", Table: "t", Create: []connectors.Column{{Name: "x", Type: nested}}, Cols: []plan.Column{a}, Count: b}
 	n = &plan.Output{Input: n, Cols: []plan.Column{a}, Names: []string{"total"}}
-	return &plan.Fragment{ID: 2, Root: n, Spread: plan.ByPartition, Output: plan.Partitioning{Kind: plan.Hash, Keys: []plan.Column{a}}, Inputs: []plan.FragmentID{4, 5}, Indeterminate: true}
+	return &plan.Fragment{ID: 2, Root: n, Spread: plan.ByPartition, Output: plan.Partitioning{Kind: plan.Hash, Keys: []plan.Column{a}}, Inputs: []plan.FragmentID{4, 5}, Indeterminate: true, SameFilters: true}
 }
 
 // TestRoundTrip compares bytes and text, which between them show every field.
@@ -95,7 +95,7 @@ func TestRoundTrip(t *testing.T) {
 	if want, got := plan.Format(f.Root), plan.Format(g.Root); got != want {
 		t.Errorf("decoded plan differs\ngot:\n%s\nwant:\n%s", got, want)
 	}
-	if g.ID != f.ID || g.Spread != f.Spread || g.Output.Kind != f.Output.Kind || !g.Indeterminate || len(g.Inputs) != 2 {
+	if g.ID != f.ID || g.Spread != f.Spread || g.Output.Kind != f.Output.Kind || !g.Indeterminate || !g.SameFilters || len(g.Inputs) != 2 {
 		t.Errorf("fragment %+v, want %+v", g, f)
 	}
 }

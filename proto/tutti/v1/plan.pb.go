@@ -2544,6 +2544,7 @@ type Fragment struct {
 	OutputKeys    []*Column              `protobuf:"bytes,5,rep,name=output_keys,json=outputKeys,proto3" json:"output_keys,omitempty"`
 	Inputs        []int32                `protobuf:"varint,6,rep,packed,name=inputs,proto3" json:"inputs,omitempty"`
 	Indeterminate bool                   `protobuf:"varint,7,opt,name=indeterminate,proto3" json:"indeterminate,omitempty"`
+	SameFilters   bool                   `protobuf:"varint,8,opt,name=same_filters,json=sameFilters,proto3" json:"same_filters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2623,6 +2624,13 @@ func (x *Fragment) GetInputs() []int32 {
 func (x *Fragment) GetIndeterminate() bool {
 	if x != nil {
 		return x.Indeterminate
+	}
+	return false
+}
+
+func (x *Fragment) GetSameFilters() bool {
+	if x != nil {
+		return x.SameFilters
 	}
 	return false
 }
@@ -3696,7 +3704,7 @@ const file_tutti_v1_plan_proto_rawDesc = "" +
 	"\tfragments\x18\x01 \x03(\x05R\tfragments\x12*\n" +
 	"\acolumns\x18\x02 \x03(\v2\x10.tutti.v1.ColumnR\acolumns\x12\x12\n" +
 	"\x04kind\x18\x03 \x01(\rR\x04kind\x12,\n" +
-	"\border_by\x18\x04 \x03(\v2\x11.tutti.v1.SortKeyR\aorderBy\"\xe8\x01\n" +
+	"\border_by\x18\x04 \x03(\v2\x11.tutti.v1.SortKeyR\aorderBy\"\x8b\x02\n" +
 	"\bFragment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\"\n" +
 	"\x04root\x18\x02 \x01(\v2\x0e.tutti.v1.NodeR\x04root\x12\x16\n" +
@@ -3706,7 +3714,8 @@ const file_tutti_v1_plan_proto_rawDesc = "" +
 	"\voutput_keys\x18\x05 \x03(\v2\x10.tutti.v1.ColumnR\n" +
 	"outputKeys\x12\x16\n" +
 	"\x06inputs\x18\x06 \x03(\x05R\x06inputs\x12$\n" +
-	"\rindeterminate\x18\a \x01(\bR\rindeterminate\"z\n" +
+	"\rindeterminate\x18\a \x01(\bR\rindeterminate\x12!\n" +
+	"\fsame_filters\x18\b \x01(\bR\vsameFilters\"z\n" +
 	"\x04Plan\x120\n" +
 	"\tfragments\x18\x01 \x03(\v2\x12.tutti.v1.FragmentR\tfragments\x12\x14\n" +
 	"\x05names\x18\x02 \x03(\tR\x05names\x12*\n" +
