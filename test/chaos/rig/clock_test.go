@@ -47,7 +47,7 @@ func TestStepped(t *testing.T) {
 	}
 	ask := func() time.Time {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, "sql", "--local", "--format", "csv", "-e", "SELECT to_unixtime(current_timestamp)")
+		cmd := exec.CommandContext(t.Context(), program, "sql", "--local", "--format", "csv", "-e", "SELECT CAST(to_unixtime(current_timestamp) AS bigint)")
 		cmd.Env = append(os.Environ(), c.Env())
 		out, err := cmd.Output()
 		if err != nil {
