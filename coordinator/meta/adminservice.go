@@ -121,10 +121,23 @@ func (p pieces) Write(b []byte) (int, error) {
 
 // Restore replaces the state by a backup that comes in pieces.
 func (a *adminService) Restore(stream pb.Admin_RestoreServer) error {
+	r := joined(stream.Recv)
+	defer func() { _ = r.Close() }() // never fails
+	if err := a.node.Restore(stream.Context(), r); err != nil {
+		if code := status.Code(adminError(err)); code != codes.Internal {
+			return adminError(err)
+		}
+		return status.Error(codes.InvalidArgument, err.Error()) // damaged, or no backup
+	}
+	return stream.SendAndClose(&pb.AdminRestoreResponse{Index: a.node.State().Index})
+}
+
+// joined is what comes in pieces as one text, which the caller closes.
+func joined[M interface{ GetChunk() []byte }](recv func() (M, error)) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
 		for {
-			m, err := stream.Recv()
+			m, err := recv()
 			if err == nil {
 				_, err = w.Write(m.GetChunk())
 			}
@@ -134,12 +147,5 @@ func (a *adminService) Restore(stream pb.Admin_RestoreServer) error {
 			}
 		}
 	}()
-	defer func() { _ = r.Close() }() // never fails
-	if err := a.node.Restore(stream.Context(), r); err != nil {
-		if code := status.Code(adminError(err)); code != codes.Internal {
-			return adminError(err)
-		}
-		return status.Error(codes.InvalidArgument, err.Error()) // damaged, or no backup
-	}
-	return stream.SendAndClose(&pb.AdminRestoreResponse{Index: a.node.State().Index})
+	return r
 }

@@ -3,7 +3,6 @@ package meta
 import (
 	"context"
 	"errors"
-	"io"
 
 	"github.com/hashicorp/raft"
 
@@ -113,19 +112,7 @@ func (s *service) Collect(_ context.Context, r *pb.MetaCollectRequest) (*pb.Meta
 
 // Restore replaces the state by a backup that comes in pieces.
 func (s *service) Restore(stream pb.Meta_RestoreServer) error {
-	r, w := io.Pipe()
-	go func() {
-		for {
-			m, err := stream.Recv()
-			if err == nil {
-				_, err = w.Write(m.GetChunk())
-			}
-			if err != nil {
-				w.CloseWithError(err) // io.EOF is the end
-				return
-			}
-		}
-	}()
+	r := joined(stream.Recv)
 	defer func() { _ = r.Close() }() // never fails
 	state, err := readState(r)
 	if err != nil {
