@@ -27,14 +27,16 @@ build: ## bin/tutti, one static binary
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -ldflags='-s -w' -o bin/tutti ./cmd/tutti
 
+# Results are never taken from Go's cache, which does not know of what processes
+# are made that tests start.
 test: build ## every correctness claim that a bare machine can prove, in less than 15 minutes
 	go vet ./...
-	@set -o pipefail; { go test -json -timeout 12m ./...; go test -json -race -timeout 8m $(RACE); } | go run ./test/report
+	@set -o pipefail; { go test -json -count=1 -timeout 12m ./...; go test -json -count=1 -race -timeout 8m $(RACE); } | go run ./test/report
 
 test-all: build ## the long forms: more cancels, longer fuzzing, unmodified clients (these need Java, Python and Node)
 	go vet ./...
-	@set -o pipefail; TUTTI_TEST_LONG=1 go test -json -timeout 60m ./... | go run ./test/report
-	@set -o pipefail; go test -json -race -timeout 30m $(RACE) | go run ./test/report
+	@set -o pipefail; TUTTI_TEST_LONG=1 go test -json -count=1 -timeout 60m ./... | go run ./test/report
+	@set -o pipefail; go test -json -count=1 -race -timeout 30m $(RACE) | go run ./test/report
 	$(MAKE) fuzz FUZZTIME=20s
 	test/clients/run.sh
 	test/clients/failover.sh
