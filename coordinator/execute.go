@@ -175,7 +175,7 @@ func (q *activeQuery) execution(p *plan.Plan) *Execution {
 	return &Execution{
 		RetryPolicy: RetryPolicy(q.props.retryPolicy), TaskAttempts: q.props.taskAttempts, Twins: q.props.twins, WorkerWait: q.props.workerWait,
 		Query: q.id, Plan: p, Catalogs: q.catalogs, MemoryLimit: q.props.maxMemory, User: q.req.Session.User,
-		TimeZone: q.req.Session.TimeZone, Start: q.info.Created, Bound: q.bound, FilterWait: filterWait(q.props.filterWait), Resume: q.resume,
+		TimeZone: q.req.Session.TimeZone, Start: q.info.Created, Bound: q.bound, Partitions: q.props.partitions, FilterWait: filterWait(q.props.filterWait), Resume: q.resume,
 		Settings: exec.Settings{
 			Drivers: q.props.drivers, BatchRows: q.props.batchRows,
 			PartialAggregation: q.props.partialAggregation, DynamicFiltering: q.props.dynamicFilters,

@@ -45,6 +45,9 @@ type Execution struct {
 	TaskAttempts int
 	Twins        bool
 	WorkerWait   time.Duration
+	// Partitions is how many tasks a worker has in stages that are spread by
+	// partition; 0: as many as suits the query's size.
+	Partitions int
 	// MemoryLimit bounds the query's memory on each node, in bytes; 0: the
 	// node's default.
 	MemoryLimit int64

@@ -29,6 +29,7 @@ type properties struct {
 	retryPolicy                  string
 	taskAttempts                 int
 	twins                        bool
+	partitions                   int
 	workerWait                   time.Duration
 	timeZone                     string
 }
@@ -46,6 +47,10 @@ func SessionProperties() []Property {
 		}},
 		{"enable_dynamic_filtering", "boolean", "true", "Filter the probe side of joins by what the build side holds", func(p *properties, v string) (err error) {
 			p.dynamicFilters, err = parseBool(v)
+			return err
+		}},
+		{"hash_partitions_per_worker", "integer", "0", "Tasks of one worker in stages whose rows are hashed; 0: 1, or 3 where much is read", func(p *properties, v string) (err error) {
+			p.partitions, err = intBetween(v, 0, 16)
 			return err
 		}},
 		{"join_distribution_type", "varchar", "AUTOMATIC", "How joins meet: AUTOMATIC, BROADCAST or PARTITIONED", func(p *properties, v string) (err error) {

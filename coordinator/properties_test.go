@@ -37,6 +37,7 @@ func TestPropertiesRefused(t *testing.T) {
 		{"query_max_memory_per_node", "5XB", "no unit of size"},
 		{"enable_dynamic_filtering", "perhaps", "neither true nor false"},
 		{"speculative_execution", "sometimes", "neither true nor false"},
+		{"hash_partitions_per_worker", "17", "not a number from 0 to 16"},
 		{"batch_rows", "0", "not a number from 1 to 16384"},
 		{"join_distribution_type", "SIDEWAYS", "is none of"},
 		{"time_zone_id", "Mars/Olympus", "Time zone not supported"},

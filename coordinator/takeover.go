@@ -44,9 +44,9 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 	if adopt {
 		tasks = r.gather()
 	}
-	recovery := r.recovery(tasks)
+	recovery, partitions := r.recovery(tasks), r.partitions(tasks)
 	if !adopt {
-		x.state = query.NewRun(r.e.Query, r.e.Plan, r.number, tasks)
+		x.state = query.NewRun(r.e.Query, r.e.Plan, r.number, partitions)
 		x.state.Recovery = recovery
 		return nil, nil
 	}
@@ -55,7 +55,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 		return nil, err
 	}
 	run, failed := query.Adopt(query.Adoption{
-		Query: r.e.Query, Plan: r.e.Plan, Epoch: r.d.Epoch, Rows: r.at, Replanned: r.e.Resume.Replanned, Partitions: tasks, Recovery: recovery,
+		Query: r.e.Query, Plan: r.e.Plan, Epoch: r.d.Epoch, Rows: r.at, Replanned: r.e.Resume.Replanned, Partitions: partitions, Recovery: recovery,
 	}, found)
 	log := r.d.Log.With("query", r.e.Query, "epoch", r.d.Epoch, "workers", len(found), "rows", r.at)
 	places := make([]query.Place, 0, len(found))
@@ -73,7 +73,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 		return nil, qerr.Wrap(qerr.RemoteHostGone, failed, "the coordinator that ran the query was lost, and the rest of the result with it; run the query again").WithRetry()
 	}
 	log.Info("query begins again", "run", failed.Number, "cause", failed.Reason)
-	x.state = query.NewRun(r.e.Query, r.e.Plan, failed.Number, tasks)
+	x.state = query.NewRun(r.e.Query, r.e.Plan, failed.Number, partitions)
 	x.state.Recovery = recovery
 	return nil, nil
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // startAgain places the attempts that take the place of lost ones, each where
-// the least runs, and elsewhere than the lost one if there is a choice.
+// the least of its stage runs, of all stages where that is the same, and
+// elsewhere than the lost one if there is a choice.
 func startAgain(r *query.Run, nodes []Node) (out []Action) {
 	var running map[query.Place]int
 	for _, s := range r.Stages {
@@ -81,9 +82,14 @@ func roomFor(r *query.Run, s *query.Stage, t *query.Task, nodes []Node, running 
 	if len(others) == 0 {
 		others = nodes
 	}
-	key := t.ID.String()
+	key, same := t.ID.String(), map[query.Place]int{}
+	for _, x := range s.Tasks {
+		if !x.Unplaced && !x.Status.State.Done() {
+			same[x.Place]++
+		}
+	}
 	return slices.MinFunc(others, func(a, b Node) int {
-		return cmp.Or(cmp.Compare(running[a.Place()], running[b.Place()]), cmp.Compare(score(key, a.ID), score(key, b.ID)))
+		return cmp.Or(cmp.Compare(same[a.Place()], same[b.Place()]), cmp.Compare(running[a.Place()], running[b.Place()]), cmp.Compare(score(key, a.ID), score(key, b.ID)))
 	}), true
 }
 

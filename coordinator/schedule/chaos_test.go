@@ -230,7 +230,11 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 	c := &chaos{seed: seed, rng: rng, bug: bug, cut: map[[2]int]int{}, seen: map[string]int{}, big: rng.IntN(4) == 0,
 		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}, indeterminate: indeterminate, repeatable: seed%4 > 0}
 	n := 1 + rng.IntN(4)
-	c.run = query.NewRun("q", p, int32(rng.IntN(2)), n)
+	partitions := n
+	if seed%5 == 0 && fault == query.NoFault && bug == noBug { // as large queries have
+		partitions = 3 * n
+	}
+	c.run = query.NewRun("q", p, int32(rng.IntN(2)), partitions)
 	c.run.Fault, c.run.Cut, c.run.Repeatable = fault, c.setAside, c.repeatable
 	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)], TwinAfter: []time.Duration{0, 1, stealAfter}[rng.IntN(3)]}
 	for range n {

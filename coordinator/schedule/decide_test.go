@@ -2,10 +2,12 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/coordinator/query"
+	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
 )
 
@@ -78,5 +80,35 @@ func TestAffinity(t *testing.T) {
 	}
 	if moved < 150 || moved > 350 {
 		t.Errorf("%d of 1000 files moved to a fourth node", moved)
+	}
+}
+
+// TestSharedByAll: the tasks of one stage that were on a lost node are shared by
+// those that are left, whatever else runs there.
+func TestSharedByAll(t *testing.T) {
+	r := query.NewRun("q", joinPlan(), 0, 9)
+	r.Recovery = query.Recovery{Tasks: true, Attempts: 4}
+	for _, s := range r.Stages {
+		for _, scan := range s.Scans {
+			scan.Listed = true
+		}
+	}
+	Decide(r, workers(3, 1))
+	stage := r.Stages[1]
+	if len(stage.Tasks) != 9 {
+		t.Fatalf("%d tasks", len(stage.Tasks))
+	}
+	lost := stage.Tasks[0].Place
+	r.Lose(lost, &query.Failure{Cause: query.CauseNode, Retryable: true, Err: qerr.New(qerr.RemoteHostGone, "gone")}, true)
+	left := slices.DeleteFunc(workers(3, 1), func(n Node) bool { return n.Place() == lost })
+	Decide(r, left)
+	tasks := map[string]int{}
+	for _, x := range stage.Tasks {
+		tasks[x.Node]++
+	}
+	for _, n := range left {
+		if k := tasks[n.ID]; k < 4 || k > 5 {
+			t.Errorf("%v", tasks)
+		}
 	}
 }

@@ -27,6 +27,10 @@ func TestTPCH(t *testing.T) {
 				spread(t, s)
 				tpch.Run(t, s, c.scale)
 				t.Logf("22 queries, spread, in %s", time.Since(start).Round(time.Millisecond))
+				if _, err := s.Query(t.Context(), "SET SESSION hash_partitions_per_worker = 3"); err != nil { // as large ones have
+					t.Fatal(err)
+				}
+				tpch.Run(t, s, c.scale)
 			}
 		})
 	}
