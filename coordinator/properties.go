@@ -37,10 +37,7 @@ type properties struct {
 // SessionProperties lists every session property, sorted by name.
 func SessionProperties() []Property {
 	return []Property{
-		{"batch_rows", "integer", "8192", "Rows that scans aim at in a batch, 1 to 16384", func(p *properties, v string) (err error) {
-			p.batchRows, err = intBetween(v, 1, 16384)
-			return err
-		}},
+		integer("batch_rows", "8192", "Rows that scans aim at in a batch, 1 to 16384", 1, 16384, func(p *properties) *int { return &p.batchRows }),
 		{"dynamic_filtering_wait_timeout", "varchar", "1s", "Longest time that scans on workers wait for dynamic filters", func(p *properties, v string) (err error) {
 			p.filterWait, err = parseDuration(v)
 			return err
@@ -49,10 +46,7 @@ func SessionProperties() []Property {
 			p.dynamicFilters, err = parseBool(v)
 			return err
 		}},
-		{"hash_partitions_per_worker", "integer", "0", "Tasks of one worker in stages whose rows are hashed; 0: 1, or 3 where much is read", func(p *properties, v string) (err error) {
-			p.partitions, err = intBetween(v, 0, 16)
-			return err
-		}},
+		integer("hash_partitions_per_worker", "0", "Tasks of one worker in stages whose rows are hashed; 0: 1, or 3 where much is read", 0, 16, func(p *properties) *int { return &p.partitions }),
 		{"join_distribution_type", "varchar", "AUTOMATIC", "How joins meet: AUTOMATIC, BROADCAST or PARTITIONED", func(p *properties, v string) (err error) {
 			p.distribution, err = oneOf(v, "AUTOMATIC", "BROADCAST", "PARTITIONED")
 			return err
@@ -104,14 +98,8 @@ func SessionProperties() []Property {
 			p.twins, err = parseBool(v)
 			return err
 		}},
-		{"task_concurrency", "integer", "0", "Drivers of a pipeline on one worker; 0: one a thread", func(p *properties, v string) (err error) {
-			p.drivers, err = intBetween(v, 0, 1024)
-			return err
-		}},
-		{"task_retry_attempts_per_task", "integer", "4", "How often a task may be tried whose attempts fail with their worker", func(p *properties, v string) (err error) {
-			p.taskAttempts, err = intBetween(v, 1, 100)
-			return err
-		}},
+		integer("task_concurrency", "0", "Drivers of a pipeline on one worker; 0: one a thread", 0, 1024, func(p *properties) *int { return &p.drivers }),
+		integer("task_retry_attempts_per_task", "4", "How often a task may be tried whose attempts fail with their worker", 1, 100, func(p *properties) *int { return &p.taskAttempts }),
 		{timeZoneProperty, "varchar", "", "Time zone of the session; empty: the client's", func(p *properties, v string) error {
 			p.timeZone = v
 			if v == "" {
@@ -158,6 +146,14 @@ func parseBool(v string) (bool, error) {
 		return false, fmt.Errorf("%q is neither true nor false", v)
 	}
 	return b, nil
+}
+
+// integer is a property that is a whole number from lo to hi.
+func integer(name, value, text string, lo, hi int, at func(*properties) *int) Property {
+	return Property{name, "integer", value, text, func(p *properties, v string) (err error) {
+		*at(p), err = intBetween(v, lo, hi)
+		return err
+	}}
 }
 
 func intBetween(v string, lo, hi int) (int, error) {
