@@ -315,13 +315,20 @@ func (r *Run) again(t *Task, f *Failure, counts, changed bool) {
 // follow makes an attempt that is to take another one's place. It is to be
 // placed.
 func (r *Run) follow(t *Task) *Task {
+	n := r.next(t)
+	n.Unplaced, n.Avoid, n.Awaits = true, t.Place.Node, t.Awaits
+	n.Pinned = t.Pinned || t.Committed && r.Fault != FaultUnpinned
+	return n
+}
+
+// next makes another attempt of a task, with what is the task's and not the
+// attempt's.
+func (r *Run) next(t *Task) *Task {
 	n := &Task{
-		ID: t.ID, Unplaced: true, Avoid: t.Place.Node, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths,
-		Pinned:    t.Pinned || t.Committed && r.Fault != FaultUnpinned,
+		ID: t.ID, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths, Pinned: t.Pinned,
 		Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
 		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
 	}
-	n.Awaits = t.Awaits
 	n.ID.Attempt = max(t.highest()+1, r.first)
 	return n
 }

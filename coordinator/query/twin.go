@@ -63,12 +63,8 @@ func (r *Run) MayTwin(t *Task) bool {
 
 // AddTwin begins a twin of an attempt at a place.
 func (r *Run) AddTwin(t *Task, at Place) *Task {
-	tw := &Task{
-		ID: t.ID, Node: at.Node, Place: at, Splits: slices.Clone(t.Splits), Since: r.Now, Tries: t.Tries, Deaths: t.Deaths,
-		Pinned: t.Pinned, Twinned: true, Partition: t.Partition, Partitions: t.Partitions, Has: map[Part]bool{},
-		Told: map[plan.TaskID]bool{}, ToldComplete: map[plan.FragmentID]bool{}, ToldFilters: map[plan.DynamicID]bool{},
-	}
-	tw.ID.Attempt = max(t.highest()+1, r.first)
+	tw := r.next(t)
+	tw.Node, tw.Place, tw.Twinned = at.Node, at, true
 	t.Twin, t.Twinned = tw, true
 	if t.Highest = tw.ID.Attempt; r.Fault == FaultTwinNumber {
 		t.Highest = t.ID.Attempt

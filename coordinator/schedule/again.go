@@ -82,15 +82,21 @@ func roomFor(r *query.Run, s *query.Stage, t *query.Task, nodes []Node, running 
 	if len(others) == 0 {
 		others = nodes
 	}
+	return quietest(s, t, others, running), true
+}
+
+// quietest returns the node where the least of a stage runs, of all stages where
+// that is the same.
+func quietest(s *query.Stage, t *query.Task, nodes []Node, running map[query.Place]int) Node {
 	key, same := t.ID.String(), map[query.Place]int{}
 	for _, x := range s.Tasks {
 		if !x.Unplaced && !x.Status.State.Done() {
 			same[x.Place]++
 		}
 	}
-	return slices.MinFunc(others, func(a, b Node) int {
+	return slices.MinFunc(nodes, func(a, b Node) int {
 		return cmp.Or(cmp.Compare(same[a.Place()], same[b.Place()]), cmp.Compare(running[a.Place()], running[b.Place()]), cmp.Compare(score(key, a.ID), score(key, b.ID)))
-	}), true
+	})
 }
 
 // handBack asks tasks on nodes that are being drained for all that they have

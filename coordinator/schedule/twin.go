@@ -168,8 +168,5 @@ func twinNode(r *query.Run, s *query.Stage, t *query.Task, nodes []Node) (Node, 
 	if len(free) == 0 {
 		return Node{}, false
 	}
-	running, key := load(r), t.ID.String()
-	return slices.MinFunc(free, func(a, b Node) int {
-		return cmp.Or(cmp.Compare(running[a.Place()], running[b.Place()]), cmp.Compare(score(key, a.ID), score(key, b.ID)))
-	}), true
+	return quietest(s, t, free, load(r)), true
 }
