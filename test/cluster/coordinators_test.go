@@ -21,7 +21,13 @@ import (
 // coordinatorsOf makes a cluster of three coordinators that ends with the test.
 func coordinatorsOf(t *testing.T, name string, workers int, flags ...string) *Coordinators {
 	t.Helper()
-	c, err := NewCoordinators(shared.config(filepath.Join(shared.dir, name), workers), 3, flags...)
+	return someCoordinators(t, name, 3, workers, flags...)
+}
+
+// someCoordinators is coordinatorsOf for any number of them.
+func someCoordinators(t *testing.T, name string, coordinators, workers int, flags ...string) *Coordinators {
+	t.Helper()
+	c, err := NewCoordinators(shared.config(filepath.Join(shared.dir, name), workers), coordinators, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

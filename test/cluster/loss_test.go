@@ -17,12 +17,10 @@ import (
 // rows of lineitem, counted through an exchange.
 const heavy = "SELECT count(*), sum(c) FROM (SELECT orderkey, count(*) AS c FROM tpch.sf1.lineitem GROUP BY orderkey)"
 
-// TestWorkerLoss kills a worker while a query runs on it. What is lost runs
-// again on those that are left, the rest does not, and the answer is right.
-func TestWorkerLoss(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	c, err := StartCluster(ctx, shared.config(filepath.Join(shared.dir, "loss"), 3))
+// clusterOf starts a cluster of three workers that ends with the test.
+func clusterOf(ctx context.Context, t *testing.T, name string) *Cluster {
+	t.Helper()
+	c, err := StartCluster(ctx, shared.config(filepath.Join(shared.dir, name), 3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +29,15 @@ func TestWorkerLoss(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return c
+}
+
+// TestWorkerLoss kills a worker while a query runs on it. What is lost runs
+// again on those that are left, the rest does not, and the answer is right.
+func TestWorkerLoss(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c := clusterOf(ctx, t, "loss")
 	type answer struct {
 		res *slt.Result
 		err error

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -107,15 +106,7 @@ func TestOneRestarted(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"killed", "asked to end"} {
 		t.Run(how, func(t *testing.T) {
-			c, err := NewCoordinators(shared.config(filepath.Join(shared.dir, "one-"+strconv.Itoa(len(how))), 2), 1)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				if err := c.Stop(); err != nil {
-					t.Error(err)
-				}
-			})
+			c := someCoordinators(t, "one-"+strconv.Itoa(len(how)), 1, 2)
 			if err := c.StartAll(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -155,15 +146,7 @@ func TestOneRestarted(t *testing.T) {
 // none comes twice.
 func TestOneKilledWhileRead(t *testing.T) {
 	t.Parallel()
-	c, err := NewCoordinators(shared.config(filepath.Join(shared.dir, "one-read"), 2), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := someCoordinators(t, "one-read", 1, 2)
 	if err := c.StartAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}

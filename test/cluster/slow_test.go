@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,15 +28,7 @@ func spread(t *testing.T, s *slt.Session) {
 func TestStoppedWorker(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	c, err := StartCluster(ctx, shared.config(filepath.Join(shared.dir, "stopped"), 3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := clusterOf(ctx, t, "stopped")
 	s := session(t, c, "tpch", "tiny")
 	got := make(chan error, 1)
 	go func() {

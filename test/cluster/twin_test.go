@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -49,15 +48,7 @@ const meeting = "SELECT count(*), sum(a.linenumber * b.linenumber * c.linenumber
 func TestTwins(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	c, err := StartCluster(ctx, shared.config(filepath.Join(shared.dir, "twins"), 3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := clusterOf(ctx, t, "twins")
 	answer := ""
 	s := session(t, c, "tpch", "tiny")
 	if _, err := s.Query(ctx, "SET SESSION join_distribution_type = 'PARTITIONED'"); err != nil {
