@@ -346,7 +346,7 @@ func arrayExtreme(sign int) builder {
 			l := c.list(0)
 			return func(i int) (*vector.Vector, int, error) {
 				from, to := l.at(i)
-				if best := extremeOf(t, l.kid, from, to, sign, order); best >= 0 {
+				if best := extremeOf(l.kid, from, to, sign, order); best >= 0 {
 					return l.kid, best, nil
 				}
 				return nil, 0, nil
@@ -356,16 +356,13 @@ func arrayExtreme(sign int) builder {
 }
 
 // extremeOf returns the row of the largest or smallest value, or -1.
-func extremeOf(t types.Type, v *vector.Vector, from, to, sign int, order Compare) int {
+func extremeOf(v *vector.Vector, from, to, sign int, order Compare) int {
 	best := -1
 	for j := from; j < to; j++ {
 		switch {
 		case v.IsNull(j):
 			return -1
-		case best < 0, t.IsFloat() && isNaNAt(t, v, best):
-			best = j
-		case t.IsFloat() && isNaNAt(t, v, j):
-		case order(v, j, v, best)*sign > 0:
+		case best < 0, order(v, j, v, best)*sign > 0:
 			best = j
 		}
 	}

@@ -55,11 +55,8 @@ func toUTF8(fn *function.Scalar, _ *binding) (kern, error) {
 		return kern{strict: true, eval: copyBytes}, nil
 	}
 	return rowKern(func(c *call) func(i int) error {
-		a := c.bytes(0)
-		return func(i int) error {
-			c.buf = padChar(append(c.buf[:0], a.at(i)...), t)
-			return c.out.putBytes(i, c.buf)
-		}
+		text := c.padded(0, t)
+		return func(i int) error { return c.out.putBytes(i, text(i)) }
 	}), nil
 }
 

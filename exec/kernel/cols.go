@@ -56,6 +56,20 @@ func (c *call) bytes(k int) bytesCol {
 	return bytesCol{views: vector.Values[vector.View](v), heap: v.Heap, mask: maskOf(v)}
 }
 
+// padded returns the k-th argument, of string type t, with the blanks that a char
+// has. A text holds until the next one is asked for.
+func (c *call) padded(k int, t types.Type) func(i int) []byte {
+	a := c.bytes(k)
+	if t.Kind != types.Char {
+		return a.at
+	}
+	var wide []byte
+	return func(i int) []byte {
+		wide = padChar(append(wide[:0], a.at(i)...), t)
+		return wide
+	}
+}
+
 // ints returns the k-th argument, any integer layout, as int64.
 func (c *call) ints(k int) func(i int) int64 {
 	switch c.args[k].Type.Physical() {

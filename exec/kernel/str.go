@@ -65,14 +65,9 @@ func reverseKernel(fn *function.Scalar, _ *binding) (kern, error) {
 	t := fn.Args[0]
 	binary := t.Kind == types.Varbinary
 	return rowKern(func(c *call) func(i int) error {
-		a := c.bytes(0)
-		var wide []byte
+		text := c.padded(0, t)
 		return func(i int) error {
-			b := a.at(i)
-			if t.Kind == types.Char {
-				wide = padChar(append(wide[:0], b...), t)
-				b = wide
-			}
+			b := text(i)
 			c.buf = c.buf[:0]
 			for at := len(b); at > 0; {
 				n := 1

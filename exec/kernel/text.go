@@ -260,8 +260,7 @@ var (
 )
 
 func pad(c *call, t types.Type, left bool, how padding) func(i int) error {
-	s, size, with := c.bytes(0), c.ints(1), c.bytes(2)
-	var wide []byte
+	text, size, with := c.padded(0, t), c.ints(1), c.bytes(2)
 	return func(i int) error {
 		n, p := size(i), with.at(i)
 		switch {
@@ -270,11 +269,7 @@ func pad(c *call, t types.Type, left bool, how padding) func(i int) error {
 		case len(p) == 0:
 			return invalid("%s", how.empty)
 		}
-		b := s.at(i)
-		if t.Kind == types.Char {
-			wide = padChar(append(wide[:0], b...), t)
-			b = wide
-		}
+		b := text(i)
 		missing := n - int64(how.count(b))
 		if missing <= 0 {
 			return c.out.putBytes(i, how.cut(b, int(n)))
