@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tuttidb/tutti/planner/plan"
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
@@ -219,8 +220,35 @@ func TestStrangeAttempt(t *testing.T) {
 	if _, err := n.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.client.StartTask(t.Context(), req); err != nil {
-		t.Errorf("adopted, and started again: %v", err)
+	if _, err := n.client.StartTask(t.Context(), req); status.Code(err) != codes.Unavailable || isDeposed(err) {
+		t.Errorf("started after the answer to who asked was lost: %v", err)
+	}
+}
+
+// TestStrangersWord: who watches hears of the attempts that it began or took
+// over, not of those of a coordinator before it that it never asked about.
+func TestStrangersWord(t *testing.T) {
+	n, req := held(t)
+	stream, err := n.client.WatchTasks(t.Context(), &pb.WatchTasksRequest{Query: "q", Epoch: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := proto.CloneOf(req)
+	own.Epoch, own.Task.Attempt = 2, req.Task.Attempt+1
+	if _, err := n.client.StartTask(t.Context(), own); err != nil {
+		t.Fatal(err)
+	}
+	msg, err := stream.Recv()
+	if err != nil || len(msg.Tasks) != 1 || msg.Tasks[0].Task.Attempt != own.Task.Attempt {
+		t.Errorf("heard %v, %v", msg, err)
+	}
+	if _, err := n.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for !slices.ContainsFunc(msg.GetTasks(), func(st *pb.TaskStatus) bool { return st.Task.Attempt == req.Task.Attempt }) {
+		if msg, err = stream.Recv(); err != nil {
+			t.Fatalf("taken over, and not heard of: %v", err)
+		}
 	}
 }
 

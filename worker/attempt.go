@@ -83,7 +83,7 @@ func newAttempt(m *Manager, q *query, id plan.TaskID, req *pb.StartTaskRequest) 
 	a.dynamic = newDynamicFilters(f, int(req.Partitions), m.patience(req), a.news)
 	a.readers, a.reads = readersOf(f), map[plan.TaskID]int{}
 	a.stream, a.catalogs, a.epoch, a.counts = req.StreamOutput, req.Catalogs, req.Epoch, req.Epoch
-	a.req = &pb.StartTaskRequest{Partition: req.Partition, Partitions: req.Partitions, OutputPartitions: req.OutputPartitions}
+	a.req = &pb.StartTaskRequest{Partition: req.Partition, Partitions: req.Partitions, OutputPartitions: req.OutputPartitions, Epoch: req.Epoch}
 	a.inputs = exchange.NewInputs(exchange.InputsConfig{
 		Read: a.read, Lost: a.lose, Task: id, Partition: int(req.Partition), Store: m.d.Store, Self: m.d.Self, Conns: m.d.Conns, Auth: m.d.Auth,
 		BatchRows: int(req.GetSettings().GetBatchRows()), Merge: m.d.Merge, Log: m.d.Log,
@@ -315,12 +315,16 @@ func (a *attempt) ended() bool {
 	return over
 }
 
-// of reports whether the attempt belongs to an epoch.
+// of reports whether the attempt belongs to an epoch, whose coordinator began it
+// or has taken it over.
 func (a *attempt) of(epoch uint64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.epoch == epoch
 }
+
+// by reports whether the coordinator of an epoch began the attempt.
+func (a *attempt) by(epoch uint64) bool { return a.req.Epoch == epoch }
 
 // counted notes that the coordinator of an epoch counts the attempt.
 func (a *attempt) counted(epoch uint64) {

@@ -161,7 +161,7 @@ func (m *Manager) admit(id plan.TaskID, req *pb.StartTaskRequest) (a *attempt, f
 	}
 	if q := m.queries[id.Stage.Query]; q != nil {
 		if a := q.find(id); a != nil {
-			if !a.of(req.Epoch) {
+			if !a.by(req.Epoch) {
 				return nil, false, refusal("an attempt of this number was started by another coordinator")
 			}
 			return a, false, nil
@@ -251,7 +251,7 @@ func (m *Manager) Watch(ctx context.Context, req *pb.WatchTasksRequest, emit fun
 		return err
 	}
 	defer m.unwatched(q)
-	return q.watch(ctx, emit, func() error { return m.current(req.Epoch) })
+	return q.watch(ctx, req.Epoch, emit, func() error { return m.current(req.Epoch) })
 }
 
 // watchable returns the query to watch. One that is not known yet is about to

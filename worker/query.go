@@ -115,8 +115,9 @@ func (q *query) changed() {
 	q.news = make(chan struct{})
 }
 
-// watch reports statuses while current says nothing; see Manager.Watch.
-func (q *query) watch(ctx context.Context, emit func(*pb.WatchTasksResponse) error, current func() error) error {
+// watch reports statuses of an epoch's attempts while current says nothing; see
+// Manager.Watch.
+func (q *query) watch(ctx context.Context, epoch uint64, emit func(*pb.WatchTasksResponse) error, current func() error) error {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	seen := map[*attempt]sight{}
@@ -127,7 +128,7 @@ func (q *query) watch(ctx context.Context, emit func(*pb.WatchTasksResponse) err
 		if err := current(); err != nil {
 			return err
 		}
-		if msg := q.report(seen, due); len(msg.Tasks) > 0 {
+		if msg := q.report(epoch, seen, due); len(msg.Tasks) > 0 {
 			if err := emit(msg); err != nil {
 				return err
 			}
@@ -156,11 +157,14 @@ type sight struct {
 	filters, consumed, lost int
 }
 
-// report returns the statuses of attempts that have changed, or, when due,
-// of all that run. Filters, which may be large, are reported once.
-func (q *query) report(seen map[*attempt]sight, due bool) *pb.WatchTasksResponse {
+// report returns the statuses of an epoch's attempts that have changed, or, when
+// due, of all that run. Filters, which may be large, are reported once.
+func (q *query) report(epoch uint64, seen map[*attempt]sight, due bool) *pb.WatchTasksResponse {
 	msg := &pb.WatchTasksResponse{}
 	for _, a := range q.attempts() {
+		if !a.of(epoch) {
+			continue // whoever watches has never heard of it, and may give its name to another one
+		}
 		last := seen[a]
 		change, over := a.changes()
 		if last.known && change == last.change && (!due || over) {

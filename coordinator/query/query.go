@@ -243,6 +243,20 @@ func (r *Run) Task(id plan.TaskID) *Task {
 	return nil
 }
 
+// Hear takes a place's word about an attempt, as Report does, if the attempt is
+// there: a coordinator before this one, which did not know of it or of whom this
+// one does not know all, may have begun another one of the same name elsewhere.
+func (r *Run) Hear(from Place, st Status) bool {
+	t := r.Task(st.Task)
+	if x := r.twinned(st.Task); x != nil {
+		t = x.Twin
+	}
+	if t == nil || t.Place != from && r.Fault != FaultNoFence {
+		return false
+	}
+	return r.Report(st)
+}
+
 // Report takes a node's word about an attempt and returns whether anything
 // changed. A finished attempt is committed, or failed if its end does not
 // match what it was handed.

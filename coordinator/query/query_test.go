@@ -106,6 +106,31 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestHear: only the place where an attempt is speaks for it.
+func TestHear(t *testing.T) {
+	r := NewRun("q", scanAndRoot(), 0, 1)
+	r.Recovery = Recovery{Tasks: true, Attempts: 4}
+	here, there := Place{Node: "a", Incarnation: "1"}, Place{Node: "a", Incarnation: "2"}
+	task := r.AddTask(r.Stages[1], "a", nil)
+	task.Place = here
+	r.Stages[1].Complete = true
+	hear := func(from Place, id plan.TaskID, version int64) bool {
+		return r.Hear(from, Status{Task: id, Version: version, State: Running})
+	}
+	if hear(there, task.ID, 9) || !hear(here, task.ID, 1) {
+		t.Error("an attempt is not what its place says it is")
+	}
+	twin := r.AddTwin(task, there)
+	if hear(here, twin.ID, 9) || !hear(there, twin.ID, 1) || hear(there, task.ID, 9) {
+		t.Error("a twin is not what its place says it is")
+	}
+	stranger := twin.ID
+	stranger.Attempt += 7
+	if hear(here, stranger, 1) {
+		t.Error("an attempt that nobody knows was heard of")
+	}
+}
+
 // TestFailures: the first failure stays, losing a node counts only if the run
 // uses it.
 func TestFailures(t *testing.T) {

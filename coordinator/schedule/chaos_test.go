@@ -496,6 +496,7 @@ func (c *chaos) play() error {
 	for i := 0; c.broken == nil && !c.done; i++ {
 		if i > most {
 			c.dump("stuck", c.run)
+			c.dumpProcs()
 			return fmt.Errorf("no end after %d steps: %s", most, c.stuck())
 		}
 		c.run.Now += stealAfter / 8

@@ -50,3 +50,20 @@ func splitNames(splits []query.Split) string {
 	}
 	return strings.Join(names, " ")
 }
+
+// dumpProcs prints what processes have.
+func (c *chaos) dumpProcs() {
+	for _, p := range c.procs {
+		if !*dumps || !p.alive {
+			continue
+		}
+		fmt.Printf(" at %v epoch %d frozen %d slow %d tomb %d\n", p.place, p.epoch, p.frozen, p.slow, p.tomb)
+		for _, k := range p.order {
+			fmt.Printf("   %s of epoch %d counts %d update %d ended %v failed %v inbox %d started %v waiting %s complete %v\n",
+				k.id, k.epoch, k.counts, k.number, k.ended, k.failed, len(k.inbox), k.started, splitNames(k.waiting), k.complete)
+			for part, in := range k.inputs {
+				fmt.Printf("     %v from %s at %s committed %v has %d whole %v said %v\n", part, in.src.Task, in.src.Address, in.src.Committed, in.has, in.whole, in.said)
+			}
+		}
+	}
+}

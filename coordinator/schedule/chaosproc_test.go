@@ -35,7 +35,7 @@ func (c *chaos) step(p *proc) {
 			p.mail = p.mail[1:]
 		}
 		before := c.run.Again
-		if c.run.Report(st) {
+		if c.run.Hear(p.place, st) {
 			c.note(fmt.Sprint("report ", st.State))
 		}
 		if c.run.Again > before {

@@ -378,7 +378,7 @@ func (l *Loop) place(ctx context.Context, at query.Place) *place {
 	l.forsake(ctx, at)
 	l.working.Go(func() {
 		err := l.deps.Client.Watch(p.ctx, at, l.run.Query, func(st query.Status) {
-			l.post(p.ctx, func(r *query.Run) { r.Report(st) })
+			l.post(p.ctx, func(r *query.Run) { r.Hear(at, st) })
 		})
 		if p.ctx.Err() == nil {
 			if err == nil {

@@ -38,7 +38,7 @@ func TestCatalogsOfCoordinators(t *testing.T) {
 		}
 		t.Cleanup(processes[i].Kill)
 	}
-	w, err := Start(dir, "worker", env, shared.binary, "worker", "--join", strings.Join(joins, ","), "--grpc-listen", FreeAddress(),
+	w, err := Start(dir, "worker", env, shared.binary, "worker", "--join", strings.Join(joins, ","), "--grpc-listen", anyPort,
 		"--data-dir", filepath.Join(dir, "worker"), "--node-id", "worker", "--memory-limit", "1GB")
 	if err != nil {
 		t.Fatal(err)

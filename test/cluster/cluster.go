@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -74,10 +75,27 @@ func StartCluster(ctx context.Context, cfg Config) (*Cluster, error) {
 			return nil, errors.Join(err, c.Stop())
 		}
 	}
-	if err := c.Await(ctx, cfg.Workers); err != nil {
+	if err := c.settle(ctx); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
 	return c, nil
+}
+
+// settle waits until all workers have joined, or one of them, or the
+// coordinator, has ended instead.
+func (c *Cluster) settle(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for _, p := range append([]*Process{c.Coordinator}, c.Workers...) {
+		go func() {
+			select {
+			case <-p.ended:
+				cancel(fmt.Errorf("%s has ended instead of starting", p.Name))
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return c.Await(ctx, c.cfg.Workers)
 }
 
 // AddWorker starts another worker; it joins in its own time.
@@ -100,7 +118,7 @@ func (c *Cluster) Restart(i int) error {
 
 func (c *Cluster) startWorker(i int) (*Process, error) {
 	name := "worker-" + strconv.Itoa(i+1)
-	return Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, "worker", "--join", c.control, "--grpc-listen", FreeAddress(),
+	return Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, "worker", "--join", c.control, "--grpc-listen", anyPort,
 		"--data-dir", filepath.Join(c.cfg.Dir, name), "--node-id", name, "--threads", "1", "--memory-limit", "2GB")
 }
 
@@ -132,14 +150,23 @@ func (c *Cluster) Await(ctx context.Context, n int) error {
 			return nil
 		}
 		if c.Coordinator.Ended() {
-			return fmt.Errorf("the coordinator has ended; see %s", c.Coordinator.Log)
+			return fmt.Errorf("the coordinator has ended: %s", c.Coordinator.lastWords())
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d workers are active (%w); logs in %s", active, n, err, c.cfg.Dir)
+			return fmt.Errorf("%d of %d workers are active: %w\n%s", active, n, errors.Join(err, context.Cause(ctx)), c.lastWords())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// lastWords are the ends of all logs.
+func (c *Cluster) lastWords() string {
+	var out strings.Builder
+	for _, p := range append([]*Process{c.Coordinator}, c.Workers...) {
+		fmt.Fprintf(&out, "== %s (ended: %v)\n%s\n", p.Log, p.Ended(), p.lastWords())
+	}
+	return out.String()
 }
 
 // Stop ends all processes, workers first.

@@ -110,7 +110,7 @@ func (c *Coordinators) AddWorker() error {
 func (c *Coordinators) startWorker(i int) (*Process, error) {
 	name := "worker-" + strconv.Itoa(i+1)
 	return Start(c.cfg.Dir, name, c.cfg.Env, c.cfg.Binary, "worker", "--join", c.list(func(x *Coordinator) string { return x.Control }),
-		"--grpc-listen", FreeAddress(), "--data-dir", filepath.Join(c.cfg.Dir, name), "--node-id", name, "--threads", "1", "--memory-limit", "2GB")
+		"--grpc-listen", anyPort, "--data-dir", filepath.Join(c.cfg.Dir, name), "--node-id", name, "--threads", "1", "--memory-limit", "2GB")
 }
 
 // up reports whether a coordinator's process is there.

@@ -102,20 +102,62 @@ func (p *Process) CPU() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// Ports that FreeAddress gives: below those that systems take for outgoing
+// anyPort is where processes listen whose address nobody has to know beforehand.
+const anyPort = "127.0.0.1:0"
+
+// Ports that FreeAddress gives, but those that the system takes for outgoing
 // connections, one of which could have it before a process listens.
 const (
 	firstPort = 10_000
-	lastPort  = 32_000
+	lastPort  = 65_535
 )
 
-// FreeAddress returns a loopback address that nothing listens on.
-func FreeAddress() string {
-	for {
-		address := "127.0.0.1:" + strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort))
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close() // nothing was connected
-			return address
-		}
+// outgoing are the first and the last port that the system takes for outgoing
+// connections; as Linux has it by default if it does not say.
+func outgoing() (first, last int) {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if n, scanned := fmt.Sscan(string(text), &first, &last); err != nil || scanned != nil || n != 2 {
+		return 32_768, 60_999
 	}
+	if lastPort-last+first-firstPort < 1000 { // hardly any other: they have to do
+		return 0, 0
+	}
+	return first, last
+}
+
+// FreeAddress returns a loopback address that nothing listens on, and that
+// nobody else who asks is given while this process lives: until a process
+// listens the port is free, so a locked file says whose it is.
+func FreeAddress() string {
+	locks := filepath.Join(os.TempDir(), "tutti-test-ports")
+	_ = os.MkdirAll(locks, 0o777) // if there is no folder, Open says so
+	first, last := outgoing()
+	for {
+		n := firstPort + rand.IntN(lastPort-firstPort)
+		if n >= first && n <= last {
+			continue
+		}
+		port := strconv.Itoa(n)
+		lock, err := syscall.Open(filepath.Join(locks, port), syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o666)
+		if err != nil {
+			panic(fmt.Sprintf("no port can be had: %v", err)) // nothing that is tested can go on
+		}
+		if syscall.Flock(lock, syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+				_ = l.Close()              // nothing was connected
+				return "127.0.0.1:" + port // the lock goes with the process
+			}
+		}
+		_ = syscall.Close(lock) // nothing was written
+	}
+}
+
+// lastWords is the end of what the process has said.
+func (p *Process) lastWords() string {
+	const most = 2000
+	said, err := os.ReadFile(p.Log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(said[max(0, len(said)-most):])
 }
