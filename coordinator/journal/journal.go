@@ -139,6 +139,8 @@ type Journal struct {
 	cancel context.CancelFunc
 	over   chan struct{}
 	wake   chan struct{}
+	// watching is who waits whether this leadership lasts.
+	watching sync.WaitGroup
 
 	mu      sync.Mutex
 	queries map[plan.QueryID]*entry
@@ -201,6 +203,7 @@ func (j *Journal) Close() {
 	}
 	j.cancel()
 	<-j.over
+	j.watching.Wait()
 }
 
 // on says whether there is anybody who remembers.

@@ -35,7 +35,7 @@ func (l *link) begun() (n int) {
 	return n
 }
 
-// TestPoison: a query that ends each coordinator which runs it goes round five
+// TestPoison: a query that ends each coordinator which runs it goes round eight
 // times. Then its client gets an error that says so, from this coordinator and
 // from the next, and what was shown before can still be had. Who came later
 // goes on.
@@ -48,11 +48,11 @@ func TestPoison(t *testing.T) {
 			last, uri = uri, c.ask("GET", uri, "", "").page.NextURI
 		}
 		var later string
-		for i := range 4 {
+		for i := range 7 {
 			if l := c.takeover(); l.begun() != 1 {
 				t.Fatalf("takeover %d: %d queries go on", i+1, l.begun())
 			}
-			if i == 3 {
+			if i == 6 {
 				later = c.ask("POST", "/v1/statement", "rows 5", "").page.NextURI
 			}
 		}
@@ -63,7 +63,7 @@ func TestPoison(t *testing.T) {
 		for i := range 3 {
 			l := c.takeover()
 			if n := l.begun(); n != 1 {
-				t.Errorf("takeover %d: %d queries go on, not the later one alone", i+5, n)
+				t.Errorf("takeover %d: %d queries go on, not the later one alone", i+8, n)
 			}
 			if page != nil {
 				if err := page.same(c.ask("GET", last, "", "")); err != nil {
@@ -71,12 +71,12 @@ func TestPoison(t *testing.T) {
 				}
 			}
 			if a := c.ask("GET", "/v1/query/"+post.ID, "", ""); !strings.Contains(a.body, `"state":"FAILED"`) {
-				t.Errorf("takeover %d: it is shown as %s", i+5, a.body)
+				t.Errorf("takeover %d: it is shown as %s", i+8, a.body)
 			}
 		}
 		a := c.ask("GET", uri, "", "")
 		if e := a.page.Error; e == nil || e.ErrorName != "GENERIC_INTERNAL_ERROR" || a.page.NextURI != "" ||
-			!strings.Contains(e.Message, "is given up: 5 coordinators that ran it were lost") || !strings.Contains(e.Message, a.page.ID) {
+			!strings.Contains(e.Message, "is given up: 8 coordinators that ran it were lost") || !strings.Contains(e.Message, a.page.ID) {
 			t.Fatalf("%d %s", a.code, a.body)
 		}
 		if n := len(c.ask("GET", later, "", "").rows(t, 0)); n != 5 {

@@ -262,7 +262,8 @@ func stopped(t *testing.T, c *Coordinators) {
 }
 
 // TestPoisonedQuery kills each leader that runs a query. Those that hand over do
-// not count; after the fifth the query ends with an error that says so.
+// not count; after the eighth in a row, none of which lived for long, the query
+// ends with an error that says so.
 func TestPoisonedQuery(t *testing.T) {
 	t.Parallel()
 	c := coordinatorsOf(t, "poison", 1)
@@ -274,22 +275,23 @@ func TestPoisonedQuery(t *testing.T) {
 	defer cancel()
 	got := patient(ctx, c.URL, endless)
 	old(ctx, t, c.URL, endless, false)
-	for i := range 5 {
-		if i%2 == 1 {
+	var a result
+	kills := 0
+	for a.err == nil && a.rows == nil && kills < 30 { // on a slow machine some live for long
+		if kills%4 == 1 {
 			if out, err := admin(t, c.settle(t, 1), "transfer-leader"); err != nil {
 				t.Errorf("%s %v", out, err)
 			}
 		}
-		select {
-		case a := <-got:
-			t.Fatalf("after %d kills: %v %v", i, a.rows, a.err)
-		default:
-		}
 		c.replace(ctx, t, c.settle(t, 1))
+		kills++
+		select {
+		case a = <-got:
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	a := <-got
-	if a.err == nil || !strings.HasPrefix(a.err.Error(), "GENERIC_INTERNAL_ERROR") || !strings.Contains(a.err.Error(), "is given up: 5 coordinators") {
-		t.Errorf("%v, %v", a.rows, a.err)
+	if kills < 8 || a.err == nil || !strings.HasPrefix(a.err.Error(), "GENERIC_INTERNAL_ERROR") || !strings.Contains(a.err.Error(), "is given up: 8 coordinators") {
+		t.Errorf("after %d kills: %v, %v", kills, a.rows, a.err)
 	}
 	gone(t, c, endless)
 	must(t, c.URL, "SELECT 1", "1")
