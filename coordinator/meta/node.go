@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"strings"
@@ -180,7 +181,8 @@ func (n *Node) begin() error {
 		n.mux.speak()
 	}
 	n.server = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}))
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}), // of releases before
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: math.MaxInt64}))                                         // see line
 	pb.RegisterMetaServer(n.server, n.cfg.serve(n))
 	n.wait.Go(func() { _ = n.server.Serve(n.mux.grpc) }) // ends with the door
 	return nil
@@ -240,14 +242,15 @@ func (n *Node) transport() (raft.Transport, error) {
 func (n *Node) connect() error {
 	n.clients = map[string]pb.MetaClient{}
 	for _, id := range n.cfg.others() {
+		l := &line{patience: n.cfg.Timing.Call / 2}
 		c, err := grpc.NewClient("passthrough:///"+id,
 			grpc.WithTransportCredentials(insecure.NewCredentials()), // the mux has TLS
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return n.mux.dial(ctx, useGRPC, id) }),
+			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.made(n.mux.dial(ctx, useGRPC, id)) }),
+			grpc.WithUnaryInterceptor(l.watch),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
 				MinConnectTimeout: n.cfg.Timing.Call,
 			}),
-			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: n.cfg.Timing.Call, PermitWithoutStream: true}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
 		if err != nil {
 			return err
