@@ -127,4 +127,3 @@ func TestLine(t *testing.T) {
 		}
 	}
 }
-
