@@ -57,6 +57,8 @@ type Distributed struct {
 	// WorkerWait is how long a query waits for a first worker to join.
 	WorkerWait time.Duration
 	Log        *slog.Logger
+
+	tally tally
 }
 
 // Tasks is the number of live workers, at least 1.
@@ -219,6 +221,7 @@ func (r *distributedRows) again(err error) error {
 	case r.given || r.runs > maxRuns:
 		return err
 	}
+	r.d.tally.add(Recovered{Queries: 1})
 	r.d.Log.Warn("run query again", "query", r.e.Query, "run", r.runs, "cause", err.Error())
 	return nil
 }
@@ -261,7 +264,11 @@ func (r *distributedRows) begin() error {
 		x.fail(errLeft)
 	}
 	r.mu.Unlock()
-	go x.drive()
+	go func() {
+		defer close(x.over)
+		x.drive()
+		r.d.tally.run(x.state)
+	}()
 	if r.d.Succeeded {
 		go r.letGo(x)
 	}
@@ -270,7 +277,6 @@ func (r *distributedRows) begin() error {
 
 // drive runs the plan until its result is here.
 func (x *running) drive() {
-	defer close(x.over)
 	if failure := x.loop.Drive(x.ctx); failure != nil {
 		x.failed.Store(failure)
 		x.fail(failure.Err)

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"sync"
 	"time"
 
 	"github.com/tuttidb/tutti/coordinator/query"
@@ -17,4 +18,42 @@ func (r *distributedRows) recovery(workers int) query.Recovery {
 		rec.TwinAfter = twinAfter
 	}
 	return rec
+}
+
+// Recovered counts what was done again, in all queries of a leadership that
+// have ended or begun again.
+type Recovered struct {
+	// Tasks are attempts that took the place of others, Queries runs that followed
+	// one that could not go on, TakenOver runs that another coordinator had begun.
+	Tasks, Queries, TakenOver int64
+	// Twins were begun beside slow attempts, TwinsUsed are those that counted.
+	Twins, TwinsUsed int64
+}
+
+// tally is a Recovered that is counted in; safe for concurrent use.
+type tally struct {
+	mu    sync.Mutex
+	total Recovered
+}
+
+// run adds what was done in a run that is over.
+func (t *tally) run(r *query.Run) {
+	t.add(Recovered{Tasks: int64(r.Again), Twins: int64(r.Twins.Made), TwinsUsed: int64(r.Twins.Won + r.Twins.Heirs)})
+}
+
+func (t *tally) add(x Recovered) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total.Tasks += x.Tasks
+	t.total.Queries += x.Queries
+	t.total.TakenOver += x.TakenOver
+	t.total.Twins += x.Twins
+	t.total.TwinsUsed += x.TwinsUsed
+}
+
+// Recovered returns what was done again so far.
+func (d *Distributed) Recovered() Recovered {
+	d.tally.mu.Lock()
+	defer d.tally.mu.Unlock()
+	return d.tally.total
 }

@@ -64,6 +64,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 	}
 	if failed == nil {
 		log.Info("run taken over", "again", run.Again)
+		r.d.tally.add(Recovered{TakenOver: 1})
 		x.state, r.skip = run, r.at-run.Skipped.Rows
 		r.count(x, found)
 		return places, nil
@@ -72,6 +73,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 	if r.at > 0 {
 		return nil, qerr.Wrap(qerr.RemoteHostGone, failed, "the coordinator that ran the query was lost, and the rest of the result with it; run the query again").WithRetry()
 	}
+	r.d.tally.add(Recovered{Queries: 1})
 	log.Info("query begins again", "run", failed.Number, "cause", failed.Reason)
 	x.state = query.NewRun(r.e.Query, r.e.Plan, failed.Number, partitions)
 	x.state.Recovery = recovery

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tuttidb/tutti/coordinator"
 	"github.com/tuttidb/tutti/coordinator/cluster"
 )
 
@@ -115,6 +116,21 @@ func (s *seat) showMetrics(own prometheus.Gatherer) http.HandlerFunc {
 			all = append(all, g.metrics)
 		}
 		promhttp.HandlerFor(all, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
+	}
+}
+
+// recoveryMetrics count what was lost and done again while a coordinator leads.
+func recoveryMetrics(r *cluster.Registry, d *coordinator.Distributed) []prometheus.Collector {
+	count := func(name, help string, value func() int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
+	}
+	return []prometheus.Collector{
+		count("tutti_workers_lost_total", "Workers that were lost without having been drained.", r.LostWorkers),
+		count("tutti_tasks_run_again_total", "Attempts that took the place of others.", func() int64 { return d.Recovered().Tasks }),
+		count("tutti_queries_run_again_total", "Queries that began again, as a whole.", func() int64 { return d.Recovered().Queries }),
+		count("tutti_queries_taken_over_total", "Queries that another coordinator had begun and that went on.", func() int64 { return d.Recovered().TakenOver }),
+		count("tutti_task_twins_total", "Second attempts that were begun beside slow ones.", func() int64 { return d.Recovered().Twins }),
+		count("tutti_task_twins_used_total", "Second attempts that came first.", func() int64 { return d.Recovered().TwinsUsed }),
 	}
 }
 

@@ -79,14 +79,16 @@ func (s *seat) govern(l meta.Leadership) (*government, error) {
 	s.front.definitions.follow(s.node.State()) // all that the coordinators before made
 	d := s.front.deps()
 	d.Epoch, d.Journal, d.Succeeded = l.Epoch, j, !s.node.Alone()
-	d.Cluster = &coordinator.Distributed{
+	workers := &coordinator.Distributed{
 		Registry: s.registry, Conns: s.conns, Auth: s.auth, Account: s.p.account,
 		Self: s.address, WorkerWait: s.p.cfg.WorkerWait, Log: s.p.log, Epoch: l.Epoch, Succeeded: !s.node.Alone(),
 		Before: workersBefore(s.node.State()),
 	}
+	d.Cluster = workers
 	g := &government{seat: s, epoch: l.Epoch, coordinator: s.front.begin(d), journal: j, metrics: prometheus.NewRegistry()}
 	g.metrics.MustRegister(newNodeCollector(func() []nodeFigures { return workerFigures(s.registry) }),
 		newBacklogCollector(func() (backlog.Figures, bool) { return measured(g.coordinator), true }))
+	g.metrics.MustRegister(recoveryMetrics(s.registry, workers)...)
 	g.Server, err = server.New(server.Config{
 		Engine: g.coordinator, Journal: j, Log: s.p.log, Clock: clock.System{}, Version: version, NodeID: s.id, Environment: s.p.cfg.Environment,
 		Registerer: g.metrics, Limits: limits, Named: true,

@@ -90,6 +90,7 @@ type Registry struct {
 	members map[string]*member
 	joins   int
 	flaps   map[string][]time.Time // when workers were lost lately
+	lost    int64                  // workers, so far
 	cuts    map[pair]*cut          // who could not reach whom lately
 	changed chan struct{}          // closed and replaced at each change
 }
@@ -210,8 +211,16 @@ const (
 
 // flapped notes that a worker was lost. The caller holds mu.
 func (r *Registry) flapped(node string) {
+	r.lost++
 	now := r.cfg.Clock.Now()
 	r.flaps[node] = append(slices.DeleteFunc(r.flaps[node], func(at time.Time) bool { return now.Sub(at) > flapWindow }), now)
+}
+
+// LostWorkers is how many workers were lost so far, without having been drained.
+func (r *Registry) LostWorkers() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lost
 }
 
 // aside says why a worker gets no tasks; "" if it does. The caller holds mu.
