@@ -48,44 +48,34 @@ func (l loss) beyond() float64 { return (l.took - l.noticed).Seconds() / l.undis
 
 // study runs queries and loses workers.
 type study struct {
-	w       *chaos.World
-	blow    blow
-	session *slt.Session
-	rng     *rand.Rand
-	log     int64 // how far the coordinator's log was read
+	w    *chaos.World
+	blow blow
+	from string // the catalog
+	rng  *rand.Rand
+	log  int64 // how far the coordinator's log was read
 }
 
 // subject is a query that is studied.
 type subject struct {
 	tpch.Query
-	took time.Duration
-	rows [][]string
+	scale   int
+	session *slt.Session
+	rows    [][]string
+	took    time.Duration // undisturbed, the last time
 }
 
-// losses loses workers at half of queries until enough of that counted.
+// String names it as -kill-queries does.
+func (s *subject) String() string { return fmt.Sprintf("%s:%d", s.Name, s.scale) }
+
+// losses loses workers at half of queries until enough of that counted. Before
+// each loss the query runs undisturbed, and that is what its time is compared
+// with: processors that others use too are not as fast from one minute to the
+// next.
 func losses(ctx context.Context, w *chaos.World, o options, b blow) error {
-	st := &study{w: w, blow: b, rng: rand.New(rand.NewPCG(o.seed, 5))}
-	var err error
-	if st.session, err = slt.NewSession(w.Cluster.URL, o.killFrom, fmt.Sprintf("sf%d", o.killScale)); err != nil {
-		return err
-	}
-	queries, err := named(o.killed)
+	st := &study{w: w, blow: b, from: o.killFrom, rng: rand.New(rand.NewPCG(o.seed, 5))}
+	subjects, err := st.subjects(o.killed)
 	if err != nil {
 		return err
-	}
-	var subjects []subject
-	for _, q := range queries {
-		s, err := st.undisturbed(ctx, q)
-		if err != nil {
-			return fmt.Errorf("%s: %w", q.Name, err)
-		}
-		fmt.Fprintf(os.Stderr, "%s takes %.1f s undisturbed\n", q.Name, s.took.Seconds())
-		if s.took >= o.least {
-			subjects = append(subjects, s)
-		}
-	}
-	if len(subjects) == 0 {
-		return fmt.Errorf("no query takes %s undisturbed: raise -kill-sf", o.least)
 	}
 	var all []loss
 	missed := 0
@@ -94,44 +84,70 @@ func losses(ctx context.Context, w *chaos.World, o options, b blow) error {
 			return errors.New("most blows hit nothing")
 		}
 		s := subjects[i%len(subjects)]
+		if err := st.undisturbed(ctx, s); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+		if s.took < o.least {
+			return fmt.Errorf("%s takes %.1f s undisturbed: raise its scale factor", s, s.took.Seconds())
+		}
 		l, hit, err := st.lose(ctx, s)
 		if err != nil {
-			return fmt.Errorf("%s with a worker %s: %w", s.Name, b.name, err)
+			return fmt.Errorf("%s with a worker %s: %w", s, b.name, err)
 		}
 		if !hit {
 			missed++
 			continue
 		}
 		all = append(all, l)
-		fmt.Fprintf(os.Stderr, "%s: %.2f times, noticed after %.2f s\n", l.query, l.ratio(), l.noticed.Seconds())
+		fmt.Fprintf(os.Stderr, "%s: %.1f s, then %.2f times that, noticed after %.2f s\n", s, s.took.Seconds(), l.ratio(), l.noticed.Seconds())
 	}
 	fmt.Print(lossTable(o, b, all, missed))
 	return nil
 }
 
-// undisturbed measures a query three times and takes the median.
-func (st *study) undisturbed(ctx context.Context, q tpch.Query) (s subject, err error) {
-	s.Query = q
-	var times []float64
-	for range 3 {
-		began := time.Now()
-		res, err := st.session.Query(ctx, q.SQL)
-		if err != nil {
-			return s, err
+// subjects finds queries by what -kill-queries says: a name and a scale factor
+// each, such as q01:100.
+func (st *study) subjects(text string) (out []*subject, err error) {
+	for _, item := range strings.Split(text, ",") {
+		name, scale, _ := strings.Cut(item, ":")
+		s := &subject{}
+		if s.scale, err = strconv.Atoi(scale); err != nil {
+			return nil, fmt.Errorf("%q is no query with its scale factor, such as q01:100", item)
 		}
-		times = append(times, time.Since(began).Seconds())
+		queries, err := named(name)
+		if err != nil {
+			return nil, err
+		}
+		s.Query = queries[0]
+		if s.session, err = slt.NewSession(st.w.Cluster.URL, st.from, fmt.Sprintf("sf%d", s.scale)); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// undisturbed measures a query: the second of two runs, as a worker that has
+// just started has its tables' texts to make and its heap to find.
+func (st *study) undisturbed(ctx context.Context, s *subject) error {
+	for range 2 {
+		began := time.Now()
+		res, err := s.session.Query(ctx, s.SQL)
+		if err != nil {
+			return err
+		}
+		s.took = time.Since(began)
 		if s.rows != nil && !sameRows(s.rows, res.Rows) {
-			return s, errors.New("two answers that differ")
+			return errors.New("two answers that differ")
 		}
 		s.rows = res.Rows
 	}
-	s.took = time.Duration(median(times) * float64(time.Second))
-	return s, nil
+	return nil
 }
 
 // lose runs a query and loses a worker at half of its time; hit reports whether
 // the query needed it.
-func (st *study) lose(ctx context.Context, s subject) (l loss, hit bool, err error) {
+func (st *study) lose(ctx context.Context, s *subject) (l loss, hit bool, err error) {
 	if _, err := st.said(); err != nil { // what was said before
 		return l, false, err
 	}
@@ -143,7 +159,7 @@ func (st *study) lose(ctx context.Context, s subject) (l loss, hit bool, err err
 	}
 	got, began := make(chan answer, 1), time.Now()
 	go func() {
-		res, err := st.session.Query(ctx, s.SQL)
+		res, err := s.session.Query(ctx, s.SQL)
 		got <- answer{res, err}
 	}()
 	select {
@@ -161,7 +177,7 @@ func (st *study) lose(ctx context.Context, s subject) (l loss, hit bool, err err
 		return l, false, err
 	}
 	a := <-got
-	l = loss{query: s.Name, undisturbed: s.took, took: time.Since(began)}
+	l = loss{query: s.String(), undisturbed: s.took, took: time.Since(began)}
 	if a.err == nil && !sameRows(s.rows, a.res.Rows) {
 		a.err = errors.New("WRONG ANSWER")
 	}
@@ -186,22 +202,11 @@ func (st *study) restore(ctx context.Context, victim int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := c.Await(ctx, len(c.Workers)); err != nil {
-		return err
-	}
-	// A worker that is lost three times within a minute is set aside.
-	return aside(ctx, st.session)
-}
-
-// aside waits until no worker is set aside.
-func aside(ctx context.Context, s *slt.Session) error {
-	time.Sleep(21 * time.Second)
-	_, err := s.Query(ctx, "SELECT 1")
-	return err
+	return c.Await(ctx, len(c.Workers))
 }
 
 // account finds out what the coordinator says about the loss.
-func (st *study) account(ctx context.Context, l *loss, s subject, struck time.Time) (hit bool, err error) {
+func (st *study) account(ctx context.Context, l *loss, s *subject, struck time.Time) (hit bool, err error) {
 	lines, err := st.said()
 	if err != nil {
 		return false, err
@@ -218,7 +223,7 @@ func (st *study) account(ctx context.Context, l *loss, s subject, struck time.Ti
 	if !hit {
 		return false, nil
 	}
-	res, err := st.session.Query(ctx, "SELECT task_id, split_scheduled_time_ms, split_cpu_time_ms FROM system.runtime.tasks WHERE query_id = "+
+	res, err := s.session.Query(ctx, "SELECT task_id, split_scheduled_time_ms, split_cpu_time_ms FROM system.runtime.tasks WHERE query_id = "+
 		"(SELECT max(query_id) FROM system.runtime.queries WHERE query = '"+strings.ReplaceAll(s.SQL, "'", "''")+"')")
 	if err != nil {
 		return false, err
@@ -312,7 +317,7 @@ func logLine(line string) (at time.Time, fields map[string]string) {
 // lossTable has a line for each loss, and the medians.
 func lossTable(o options, b blow, all []loss, missed int) string {
 	var t strings.Builder
-	fmt.Fprintf(&t, "\n## One of %d workers %s at half of a query, TPC-H SF %d (%s), %.2f processors a worker\n\n", o.workers, b.name, o.killScale, o.killFrom, o.share)
+	fmt.Fprintf(&t, "\n## One of %d workers %s at half of a query, TPC-H (%s), %.2f processors a worker\n\n", o.workers, b.name, o.killFrom, o.share)
 	t.WriteString("| query | undisturbed (s) | took (s) | ratio | noticed after (s) | ratio without that | tasks again | task seconds redone | cpu seconds redone |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	var ratio, noticed, beyond, wall, cpu, again []float64
 	for _, l := range all {

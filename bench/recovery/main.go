@@ -37,12 +37,11 @@ type options struct {
 	queries string
 	workers int
 
-	share     float64
-	kills     int
-	killScale int
-	killFrom  string
-	killed    string
-	least     time.Duration
+	share    float64
+	kills    int
+	killFrom string
+	killed   string
+	least    time.Duration
 }
 
 func main() {
@@ -55,10 +54,9 @@ func main() {
 	flag.StringVar(&o.queries, "queries", "", "cost: such as q01,q05; empty: all 22")
 	flag.Float64Var(&o.share, "share", 0.4, "kill: processors a worker")
 	flag.IntVar(&o.kills, "kills", 10, "kill: kills that count")
-	flag.IntVar(&o.killScale, "kill-sf", 40, "kill: scale factor")
-	flag.StringVar(&o.killFrom, "kill-catalog", "standard", "kill: standard (generated rows) or folder (files)")
-	flag.StringVar(&o.killed, "kill-queries", "q01,q03,q04,q06,q12,q14,q19", "kill: queries, in turn")
-	flag.DurationVar(&o.least, "kill-least", 10*time.Second, "kill: queries that take less undisturbed are left out")
+	flag.StringVar(&o.killFrom, "kill-catalog", "standard", "kill: the catalog of generated rows")
+	flag.StringVar(&o.killed, "kill-queries", "q01:100,q03:60,q04:40,q12:100,q14:180", "kill: queries and their scale factors, in turn")
+	flag.DurationVar(&o.least, "kill-least", 10*time.Second, "kill: what queries take at least, undisturbed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -96,9 +94,6 @@ func within(ctx context.Context, o options, mode string, measure func(context.Co
 	}
 	if mode == "cost" && o.scale != 1 {
 		cfg.Scale = o.scale
-	}
-	if mode != "cost" && o.killFrom == "folder" && o.killScale != 1 {
-		cfg.Scale = o.killScale
 	}
 	if mode != "cost" {
 		shares := map[string]*rig.Share{}

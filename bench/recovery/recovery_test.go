@@ -107,13 +107,26 @@ func TestLossTable(t *testing.T) {
 	l := func(took, noticed float64) loss {
 		return loss{query: "q01", undisturbed: 10 * time.Second, took: time.Duration(took * 1e9), noticed: time.Duration(noticed * 1e9), again: 3, redone: 0.2, redoneCPU: 0.1}
 	}
-	got := lossTable(options{workers: 4, killScale: 3, killFrom: "standard", share: 0.4}, hanging, []loss{l(13, 1), l(15, 5), l(20, 1)}, 2)
+	got := lossTable(options{workers: 4, killFrom: "standard", share: 0.4}, hanging, []loss{l(13, 1), l(15, 5), l(20, 1)}, 2)
 	for _, want := range []string{
 		"One of 4 workers stopped", "| q01 | 10.0 | 13.0 | 1.30 | 1.00 | 1.20 | 3 | 20 % | 10 % |",
 		"| **median** | | | **1.50** (1.30 to 2.00) | 1.00 (at most 5.00; limit 10) | **1.20** (1.00 to 1.90) | 3 | 20 % | 10 % |", "3 losses count; 2 others",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
+func TestSubjects(t *testing.T) {
+	st := &study{w: &chaos.World{Cluster: &rig.Cluster{URL: "http://127.0.0.1:1"}}, from: "standard"}
+	all, err := st.subjects("q12:100,q01:3")
+	if err != nil || len(all) != 2 || all[0].String() != "q12:100" || all[1].SQL == all[0].SQL || all[1].scale != 3 {
+		t.Error(all, err)
+	}
+	for _, text := range []string{"", "q01", "q01:", "q99:1"} {
+		if all, err := st.subjects(text); err == nil {
+			t.Errorf("%q: %v", text, all)
 		}
 	}
 }

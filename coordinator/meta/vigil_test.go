@@ -99,7 +99,7 @@ func direct(t *testing.T, g *group, timing Timing) {
 }
 
 // patient is a timing by which nobody would miss a leader within a test.
-var patient = Timing{Election: 4 * time.Second, Call: time.Second, Grace: 500 * time.Millisecond}
+var patient = Timing{Election: 8 * time.Second, Call: time.Second, Grace: 500 * time.Millisecond}
 
 // TestGone kills leader after leader: the next one leads long before the silence
 // of the one before could be noticed.

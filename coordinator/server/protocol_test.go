@@ -160,7 +160,7 @@ func TestLongPoll(t *testing.T) {
 	p, _, _ := h.page("POST", "/v1/statement", "never")
 	start := time.Now()
 	p, _, text := h.page("GET", p.NextURI, "")
-	if took := time.Since(start); took < 150*time.Millisecond || took > 2*time.Second || p.NextURI == "" {
+	if took := time.Since(start); took < 150*time.Millisecond || took > 10*time.Second || p.NextURI == "" {
 		t.Errorf("after %s: %s", took, text)
 	}
 }
