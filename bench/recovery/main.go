@@ -55,7 +55,7 @@ func main() {
 	flag.Float64Var(&o.share, "share", 0.4, "kill: processors a worker")
 	flag.IntVar(&o.kills, "kills", 10, "kill: kills that count")
 	flag.StringVar(&o.killFrom, "kill-catalog", "standard", "kill: the catalog of generated rows")
-	flag.StringVar(&o.killed, "kill-queries", "q01:100,q03:60,q04:40,q12:100,q14:180", "kill: queries and their scale factors, in turn")
+	flag.StringVar(&o.killed, "kill-queries", "q01:100,q03:60,q04:40,q06:220,q12:100,q14:180,q19:180", "kill: queries and their scale factors, in turn")
 	flag.DurationVar(&o.least, "kill-least", 10*time.Second, "kill: what queries take at least, undisturbed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
