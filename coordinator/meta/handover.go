@@ -18,7 +18,22 @@ func (n *Node) HandOver(ctx context.Context, to string) error {
 	if err := n.Resign(ctx); err != nil {
 		n.cfg.Log.Debug("write down that the leadership is handed over", "node", n.cfg.ID, "error", err)
 	}
-	return n.Transfer(ctx, to)
+	err := n.Transfer(ctx, to)
+	if err != nil {
+		n.stay(context.WithoutCancel(ctx))
+	}
+	return err
+}
+
+// stay takes back that the leadership is handed over, as nobody took it: if it is
+// lost later on, that is a loss. Where this cannot be written one loss is not
+// counted as such.
+func (n *Node) stay(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timing.Apply) // in vain while an office is still being offered
+	defer cancel()
+	if _, err := n.Apply(ctx, SetSetting(handedOver, "")); err != nil {
+		n.cfg.Log.Debug("write down that the leadership goes on", "node", n.cfg.ID, "error", err)
+	}
 }
 
 // Resign writes down that the leadership is about to end with nothing wrong: it

@@ -84,3 +84,26 @@ func TestHandOverToItself(t *testing.T) {
 		}
 	}
 }
+
+// TestHandOverFails: a leader whose office nobody took goes on, and its loss later
+// on is one.
+func TestHandOverFails(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	lead := g.leader()
+	others := g.others(lead)
+	for _, to := range []string{"nobody", others[0].ID()} {
+		if to != "nobody" {
+			g.kill(to)
+		}
+		for _, n := range []*Node{others[1], lead} {
+			if err := n.HandOver(within(t, 20*time.Second), to); err == nil {
+				t.Fatalf("%s has handed over to %s", n.ID(), to)
+			}
+			if s, err := lead.Read(within(t, 10*time.Second)); err != nil || s.resigned() {
+				t.Errorf("told by %s to hand over to %s, it has resigned: %v", n.ID(), to, err)
+			}
+		}
+	}
+}
