@@ -19,8 +19,8 @@ func (n *Node) HandOver(ctx context.Context, to string) error {
 		n.cfg.Log.Debug("write down that the leadership is handed over", "node", n.cfg.ID, "error", err)
 	}
 	err := n.Transfer(ctx, to)
-	if err != nil {
-		n.stay(context.WithoutCancel(ctx))
+	if err != nil && n.ctx.Err() == nil {
+		n.wait.Go(n.stay)
 	}
 	return err
 }
@@ -28,8 +28,8 @@ func (n *Node) HandOver(ctx context.Context, to string) error {
 // stay takes back that the leadership is handed over, as nobody took it: if it is
 // lost later on, that is a loss. Where this cannot be written one loss is not
 // counted as such.
-func (n *Node) stay(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timing.Apply) // in vain while an office is still being offered
+func (n *Node) stay() {
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timing.Apply) // in vain while the office is still being offered
 	defer cancel()
 	if _, err := n.Apply(ctx, SetSetting(handedOver, "")); err != nil {
 		n.cfg.Log.Debug("write down that the leadership goes on", "node", n.cfg.ID, "error", err)
