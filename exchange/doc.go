@@ -24,6 +24,17 @@
 // node or make it allocate more than they are. Any Flight client can read the
 // frames; see Schema for the types.
 //
+// # Spare copies
+//
+// The output of an attempt that has ended may be copied to another node's store
+// (Store.Copy), frame by frame as it is, so that it is not lost with its node.
+// Both have the same name and the same frames under the same numbers: a reader
+// that is told another address for an attempt goes on there with the next frame
+// that it has not, or, if it had given the attempt up, begins anew. A copy cannot
+// be read before all of it is there and its frames and rows are counted against
+// the commit. Nobody else has looked into its frames, so readers check them, also
+// those in the same process.
+//
 // # Who pays for the memory
 //
 // Rows being collected belong to the producing task's account, retained

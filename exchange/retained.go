@@ -23,10 +23,13 @@ type retained struct {
 	keeps  bool  // what was sent stays until it is delivered
 	mu     sync.Mutex
 	parts  []partition
-	sealed bool  // no more frames will come
-	gone   error // released or given up: nothing can be read
-	file   *os.File
-	end    int64 // of the file
+	sealed bool // no more frames will come
+	// foreign says that the frames come from another node: they are a copy, which
+	// is not read before it is sealed, and whose content nobody has checked.
+	foreign bool
+	gone    error // released or given up: nothing can be read
+	file    *os.File
+	end     int64 // of the file
 	// next and nextFrame are where evict goes on looking for frames in memory.
 	next, nextFrame int
 }
@@ -320,8 +323,22 @@ func (s *Store) Open(id plan.TaskID, part int, from int64) (*Reader, error) {
 	if part < 0 || part >= len(r.parts) || from < 0 {
 		return nil, fmt.Errorf("task %s has %d partitions: frame %d of partition %d", id, len(r.parts), from, part)
 	}
+	if r.isPending() {
+		return nil, &LostOutput{Task: id, Reason: "the node does not have all of it yet"}
+	}
 	return &Reader{r: r, part: part, at: from}, nil
 }
+
+// isPending reports whether the output is a copy that is being made.
+func (r *retained) isPending() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.foreign && !r.sealed && r.gone == nil
+}
+
+// Foreign says that the frames come from another node: they are to be checked, in
+// memory of the reader's own, before they are used.
+func (r *Reader) Foreign() bool { return r.r.foreign }
 
 // Held is a frame that somebody uses. Release must be called once.
 type Held struct {

@@ -108,16 +108,21 @@ func wipe(dir string) error {
 // add makes room for a new attempt's output.
 func (s *Store) add(id plan.TaskID, partitions int) (*retained, error) {
 	r := newRetained(s, id, partitions)
+	return r, s.put(r)
+}
+
+// put takes an output that has no frames yet.
+func (s *Store) put(r *retained) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, errors.New("retained outputs: store is closed")
+		return errors.New("retained outputs: store is closed")
 	}
-	if s.outputs[id] != nil {
-		return nil, fmt.Errorf("retained outputs: task %s has one already", id)
+	if s.outputs[r.id] != nil {
+		return fmt.Errorf("retained outputs: task %s has one already", r.id)
 	}
-	s.outputs[id] = r
-	return r, nil
+	s.outputs[r.id] = r
+	return nil
 }
 
 func (s *Store) find(id plan.TaskID) *retained {

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow/flight"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/tuttidb/tutti/exec/mem"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -35,10 +31,12 @@ type stream struct {
 	address   string
 	committed bool
 	want      PartitionEnd // by the commit
+	skipped   PartitionEnd // read by another reader, and not wanted here
 
 	state  streamState
 	eager  bool // runs on an uncommitted attempt's share
 	early  bool // began before the commit
+	moved  bool // stopped, to go on at another address
 	cancel context.CancelFunc
 	queue  []*arrived
 	got    PartitionEnd // received
@@ -46,7 +44,7 @@ type stream struct {
 	fed    int          // frames given to operators
 	err    error
 	gone   bool // dropped: what arrives is not wanted
-	forgot bool // lost, and another attempt is waited for
+	forgot bool // lost, and another attempt, or address, is waited for
 }
 
 // arrived is a frame in a stream's queue, ready to be decoded.
@@ -66,28 +64,48 @@ func (a *arrived) release() {
 
 func newStream(r *reading, id plan.TaskID, src *pb.Source) *stream {
 	s := &stream{r: r, id: id}
-	s.got.Frames, s.got.Rows = src.SkippedFrames, src.SkippedRows
+	s.skipped = PartitionEnd{Frames: src.SkippedFrames, Rows: src.SkippedRows}
+	s.got = s.skipped
 	s.name(src)
 	return s
 }
 
 // name takes what the coordinator says about the attempt. A stream that
-// failed before the attempt was committed tries again.
+// failed before the attempt was committed, or at another address, tries again;
+// one that fetches from another address goes on at the new one.
 func (s *stream) name(src *pb.Source) {
-	s.address = src.Address
-	if !src.Committed || s.committed {
+	if s.gone {
 		return
 	}
-	s.committed = true
-	s.want = PartitionEnd{Frames: src.Frames, Rows: src.Rows}
-	if s.eager {
-		s.eager = false
-		s.r.eager--
+	moved, committed := src.Address != s.address, src.Committed && !s.committed
+	s.address = src.Address
+	if committed {
+		s.committed = true
+		s.want = PartitionEnd{Frames: src.Frames, Rows: src.Rows}
+		if s.eager {
+			s.eager = false
+			s.r.eager--
+		}
 	}
-	if s.state == ended && s.err != nil {
-		s.state, s.err = idle, nil
+	switch {
+	case moved && s.state == fetching:
+		s.moved = true
+		s.cancel()
+	case (moved || committed) && s.state == ended && s.err != nil:
+		s.again()
 	}
-	s.tellRead()
+	if committed {
+		s.tellRead()
+	}
+}
+
+// again has a stream that failed fetch what it has not. One that has given away
+// what it had, of which nothing was read, begins anew.
+func (s *stream) again() {
+	s.state, s.err, s.end = idle, nil, PartitionEnd{}
+	if s.forgot {
+		s.forgot, s.got = false, s.skipped
+	}
 }
 
 // tellRead tells whoever asked for it that the committed output is all here.
@@ -116,7 +134,7 @@ func (s *stream) check() error {
 // start starts the fetching goroutine.
 func (s *stream) start() {
 	s.state = fetching
-	s.early = !s.committed
+	s.early, s.moved = !s.committed, false
 	s.r.running++
 	if !s.committed {
 		s.eager = true
@@ -136,10 +154,10 @@ func (s *stream) finish(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.state, s.err = ended, err
-	if err != nil && s.committed && s.early && !s.gone {
-		// It may have looked before there was an output to see: the commit says
-		// that there is one now.
-		s.state, s.err = idle, nil
+	if err != nil && !s.gone && (s.moved || s.committed && s.early) {
+		// It was told where else to go; or it may have looked before there was an
+		// output to see, and the commit says that there is one now.
+		s.again()
 	}
 	r.running--
 	if s.eager {
@@ -240,14 +258,11 @@ func (s *stream) lost(err error) error {
 	if errors.As(err, &lost) || errors.As(err, &full) {
 		return err
 	}
-	st, _ := status.FromError(err)
-	reason := "its node does not answer"
-	for _, d := range st.Details() {
-		if f, ok := d.(*pb.Failure); ok && f.Cause == pb.Failure_CAUSE_LOST_OUTPUT {
-			return &LostOutput{Task: s.id, Reason: f.Message}
-		}
+	if lost := lostBy(s.id, err); lost != nil {
+		return lost
 	}
-	if st.Code() != codes.Unavailable {
+	reason := "its node does not answer"
+	if status.Code(err) != codes.Unavailable {
 		reason = "its node refuses"
 	}
 	return &LostOutput{Task: s.id, Reason: reason, Err: err}
@@ -285,10 +300,26 @@ func (s *stream) fetchLocal(ctx context.Context) error {
 			s.end = rd.End()
 			return nil
 		}
-		if err := s.arrive(h.Frame, h.Release, true); err != nil {
+		if err := s.arriveLocal(h, rd.Foreign()); err != nil {
 			return err
 		}
 	}
+}
+
+// arriveLocal takes a frame of the same process. One that came from another node
+// it takes as if it came from there now: checking it may change it, while others
+// read it.
+func (s *stream) arriveLocal(h *Held, foreign bool) error {
+	if !foreign {
+		return s.arrive(h.Frame, h.Release, true)
+	}
+	defer h.Release()
+	buf, err := s.r.account.Alloc(len(h.Body))
+	if err != nil {
+		return err
+	}
+	copy(buf.B, h.Body)
+	return s.arrive(Frame{Header: h.Header, Body: buf.B, Rows: h.Rows}, buf.Release, false)
 }
 
 // room waits until the task may receive more. A stream may always have one
@@ -319,12 +350,11 @@ func (s *stream) room(ctx context.Context) error {
 func (s *stream) arrive(f Frame, free func(), trusted bool) error {
 	rows := int64(f.Rows)
 	if !trusted {
-		var m recordMeta
-		if err := m.unmarshal(f.Header); err != nil {
+		var err error
+		if rows, err = rowsOf(f.Header); err != nil {
 			free()
 			return fmt.Errorf("frame of task %s: %w", s.id, err)
 		}
-		rows = m.rows
 	}
 	if !trusted || isCompressed(f.Header) {
 		plain, buf, err := decompress(f, s.r.account)
@@ -361,68 +391,31 @@ func isCompressed(header []byte) bool {
 
 // fetchFlight receives frames from another node.
 func (s *stream) fetchFlight(ctx context.Context, address string) error {
-	conn, err := s.r.in.cfg.Conns.neighbor(address)
-	if err != nil {
-		return err
-	}
-	ticket, err := s.r.in.cfg.Auth.Ticket(&pb.Ticket{Task: TaskToProto(s.id), Partition: int32(s.r.partition()), FromFrame: s.got.Frames})
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx) // ends the stream when we stop early
 	defer cancel()
-	st, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/arrow.flight.protocol.FlightService/DoGet", grpc.ForceCodecV2(newCodec()))
+	d, err := doGet(ctx, s.r.in.cfg.Conns, s.r.in.cfg.Auth, address,
+		&pb.Ticket{Task: TaskToProto(s.id), Partition: int32(s.r.partition()), FromFrame: s.got.Frames})
 	if err != nil {
 		return err
 	}
-	if err := st.SendMsg(&flight.Ticket{Ticket: ticket}); err != nil && !errors.Is(err, io.EOF) { // RecvMsg says why
-		return err
-	}
-	if err := st.CloseSend(); err != nil {
-		return err
-	}
-	return s.receive(ctx, st, conn.pulse.watch(ctx, conn))
-}
-
-func (s *stream) receive(ctx context.Context, st grpc.ClientStream, w *vigil) error {
 	for {
 		if err := s.room(ctx); err != nil {
 			return err
 		}
 		m := &incoming{account: s.r.account}
-		w.begin()
-		err := st.RecvMsg(m)
-		w.stop()
-		if err != nil {
-			m.body.Release()
-			if m.err != nil {
-				return m.err
-			}
-			if errors.Is(err, io.EOF) {
-				return status.Error(codes.Unavailable, "stream ended before its end message")
-			}
+		if err := d.receive(m); err != nil {
 			return err
 		}
 		if m.atEnd {
 			m.body.Release()
-			return s.atEnd(m.end)
+			s.end, err = endOf(m.end)
+			return err
 		}
-		f := Frame{Header: m.header}
 		if m.body == nil {
 			return fmt.Errorf("frame of task %s without body", s.id)
 		}
-		f.Body = m.body.B[:m.n]
-		if err := s.arrive(f, m.body.Release, false); err != nil {
+		if err := s.arrive(Frame{Header: m.header, Body: m.body.B[:m.n]}, m.body.Release, false); err != nil {
 			return err
 		}
 	}
-}
-
-func (s *stream) atEnd(b []byte) error {
-	var end pb.PartitionEnd
-	if err := proto.Unmarshal(b, &end); err != nil {
-		return fmt.Errorf("end of task %s: %w", s.id, err)
-	}
-	s.end = PartitionEnd{Frames: end.Frames, Rows: end.Rows, Bytes: end.Bytes}
-	return nil
 }

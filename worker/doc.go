@@ -18,6 +18,16 @@
 // refused. A worker that no coordinator has spoken to for a lease ends all
 // queries.
 //
+// # Spare copies
+//
+// A worker retains copies of outputs that others made, where the coordinator
+// wants them (CopyOutput): under the same names, frame by frame the same, and
+// served and freed as its own are, with the query at the latest. A worker that
+// is being drained takes none, and stays for those who read the ones it has. The
+// number of an attempt that is known by a copy alone counts as known to AdoptQuery;
+// a copy itself is nothing to the coordinator that adopts, and what an older one
+// wanted makes room for what it wants under that name.
+//
 // # Failures
 //
 // A task's failure is typed (see classify): what the coordinator does follows

@@ -166,6 +166,9 @@ func (m *Manager) admit(id plan.TaskID, req *pb.StartTaskRequest) (a *attempt, f
 			}
 			return a, false, nil
 		}
+		if s := q.spare(id); s != nil && !m.supplant(q, id, s) {
+			return nil, false, refusal("an output of an attempt of this number was copied for another coordinator")
+		}
 	}
 	if m.draining || m.closed {
 		return nil, false, refusal("the node is draining")
@@ -336,10 +339,13 @@ func (m *Manager) end(ctx context.Context, id plan.QueryID, why error) error {
 	}
 }
 
-// finish waits for a stopped query's attempts and frees what they leave.
+// finish waits for a stopped query's attempts and copies, and frees what they leave.
 func (m *Manager) finish(q *query) {
 	for _, a := range q.attempts() {
 		<-a.done
+	}
+	for _, s := range q.copies() {
+		<-s.done
 	}
 	m.d.Store.ReleaseQuery(q.id)
 	if used := q.used(); used != 0 {
@@ -366,8 +372,8 @@ func (m *Manager) bury(id plan.QueryID, attempt int32) {
 	}
 }
 
-// ReleaseOutputs frees the outputs of attempts; one that still runs is
-// stopped.
+// ReleaseOutputs frees the outputs of attempts, be they copies; an attempt that
+// still runs, or a copy that is being made, is stopped.
 func (m *Manager) ReleaseOutputs(_ context.Context, req *pb.ReleaseOutputsRequest) (*pb.ReleaseOutputsResponse, error) {
 	m.hearing.RLock()
 	defer m.hearing.RUnlock()
@@ -389,6 +395,7 @@ func (m *Manager) ReleaseOutputs(_ context.Context, req *pb.ReleaseOutputsReques
 		if a, err := m.find(id, req.Epoch); err == nil {
 			a.cancel(errReleased)
 		}
+		m.releaseSpare(id)
 		m.d.Store.Release(id)
 	}
 	return &pb.ReleaseOutputsResponse{}, nil

@@ -20,14 +20,18 @@ type query struct {
 	account *mem.Account
 	tasks   []*attempt // in the order in which they came
 	byID    map[plan.TaskID]*attempt
-	stopped error // why; nil: it goes on
+	// spares are copies of outputs that were made elsewhere, lastSpare the highest
+	// number of an attempt of which there ever was one; -1: there was none.
+	spares    map[plan.TaskID]*spare
+	lastSpare int32
+	stopped   error // why; nil: it goes on
 	// watchers keep a query that has no tasks yet.
 	watchers int
 	news     chan struct{} // closed and replaced when a state changes
 }
 
 func newQuery(id plan.QueryID, now time.Time) *query {
-	return &query{id: id, since: now, done: make(chan struct{}), byID: map[plan.TaskID]*attempt{}, news: make(chan struct{})}
+	return &query{id: id, since: now, done: make(chan struct{}), byID: map[plan.TaskID]*attempt{}, lastSpare: -1, news: make(chan struct{})}
 }
 
 // limit makes the query's account, with the limit that its first task names.
@@ -70,15 +74,19 @@ func (q *query) attempts() []*attempt {
 	return q.tasks[:len(q.tasks):len(q.tasks)]
 }
 
+// lastAttempt is the highest number of an attempt that is known here, be it by a
+// copy of its output.
 func (q *query) lastAttempt() int32 {
-	last := int32(-1)
+	q.mu.Lock()
+	last := q.lastSpare
+	q.mu.Unlock()
 	for _, a := range q.attempts() {
 		last = max(last, a.id.Attempt)
 	}
 	return last
 }
 
-// stop cancels all attempts; true: it was the first to do so.
+// stop cancels all attempts and copies; true: it was the first to do so.
 func (q *query) stop(why error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,6 +96,9 @@ func (q *query) stop(why error) bool {
 	q.stopped = why
 	for _, a := range q.tasks {
 		a.cancel(why)
+	}
+	for _, s := range q.spares {
+		s.cancel(why)
 	}
 	return true
 }
@@ -104,7 +115,7 @@ func (q *query) watched(n int) (idle bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.watchers += n
-	return q.watchers == 0 && len(q.tasks) == 0 && q.stopped == nil
+	return q.watchers == 0 && len(q.tasks) == 0 && q.lastSpare < 0 && q.stopped == nil
 }
 
 // changed wakes the watchers.

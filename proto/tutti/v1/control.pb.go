@@ -2015,7 +2015,8 @@ type TaskStatus struct {
 	// whole, each once.
 	Consumed []*TaskId `protobuf:"bytes,19,rep,name=consumed,proto3" json:"consumed,omitempty"`
 	// lost_inputs lists committed upstream attempts whose output cannot be fetched
-	// and of which the task has used nothing, each once: it waits for others.
+	// and of which the task has used nothing, each once for each address that they
+	// were said to be at: it waits for others, or for another address.
 	LostInputs    []*TaskId `protobuf:"bytes,20,rep,name=lost_inputs,json=lostInputs,proto3" json:"lost_inputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2812,6 +2813,113 @@ func (*ReleaseOutputsResponse) Descriptor() ([]byte, []int) {
 	return file_tutti_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
+type CopyOutputRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Task  *TaskId                `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	Epoch uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// address of a worker that retains the output now.
+	Address string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	// partitions are the commit's figures, one for each partition of the output.
+	// Their bytes are not looked at.
+	Partitions    []*PartitionEnd `protobuf:"bytes,4,rep,name=partitions,proto3" json:"partitions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyOutputRequest) Reset() {
+	*x = CopyOutputRequest{}
+	mi := &file_tutti_v1_control_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyOutputRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyOutputRequest) ProtoMessage() {}
+
+func (x *CopyOutputRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyOutputRequest.ProtoReflect.Descriptor instead.
+func (*CopyOutputRequest) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CopyOutputRequest) GetTask() *TaskId {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
+func (x *CopyOutputRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *CopyOutputRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *CopyOutputRequest) GetPartitions() []*PartitionEnd {
+	if x != nil {
+		return x.Partitions
+	}
+	return nil
+}
+
+type CopyOutputResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyOutputResponse) Reset() {
+	*x = CopyOutputResponse{}
+	mi := &file_tutti_v1_control_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyOutputResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyOutputResponse) ProtoMessage() {}
+
+func (x *CopyOutputResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyOutputResponse.ProtoReflect.Descriptor instead.
+func (*CopyOutputResponse) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{34}
+}
+
 // Ticket is a Flight ticket for one partition of an attempt's output, from a
 // frame on. It is signed with the internal secret.
 type Ticket struct {
@@ -2826,7 +2934,7 @@ type Ticket struct {
 
 func (x *Ticket) Reset() {
 	*x = Ticket{}
-	mi := &file_tutti_v1_control_proto_msgTypes[33]
+	mi := &file_tutti_v1_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2838,7 +2946,7 @@ func (x *Ticket) String() string {
 func (*Ticket) ProtoMessage() {}
 
 func (x *Ticket) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[33]
+	mi := &file_tutti_v1_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2851,7 +2959,7 @@ func (x *Ticket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ticket.ProtoReflect.Descriptor instead.
 func (*Ticket) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{33}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Ticket) GetTask() *TaskId {
@@ -2892,7 +3000,7 @@ type AdoptQueryRequest struct {
 
 func (x *AdoptQueryRequest) Reset() {
 	*x = AdoptQueryRequest{}
-	mi := &file_tutti_v1_control_proto_msgTypes[34]
+	mi := &file_tutti_v1_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2904,7 +3012,7 @@ func (x *AdoptQueryRequest) String() string {
 func (*AdoptQueryRequest) ProtoMessage() {}
 
 func (x *AdoptQueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[34]
+	mi := &file_tutti_v1_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2917,7 +3025,7 @@ func (x *AdoptQueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptQueryRequest.ProtoReflect.Descriptor instead.
 func (*AdoptQueryRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{34}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AdoptQueryRequest) GetQuery() string {
@@ -2948,7 +3056,7 @@ type AdoptQueryResponse struct {
 
 func (x *AdoptQueryResponse) Reset() {
 	*x = AdoptQueryResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	mi := &file_tutti_v1_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2960,7 +3068,7 @@ func (x *AdoptQueryResponse) String() string {
 func (*AdoptQueryResponse) ProtoMessage() {}
 
 func (x *AdoptQueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	mi := &file_tutti_v1_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2973,7 +3081,7 @@ func (x *AdoptQueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptQueryResponse.ProtoReflect.Descriptor instead.
 func (*AdoptQueryResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{35}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AdoptQueryResponse) GetTasks() []*AdoptedTask {
@@ -3026,7 +3134,7 @@ type AdoptedTask struct {
 
 func (x *AdoptedTask) Reset() {
 	*x = AdoptedTask{}
-	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	mi := &file_tutti_v1_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3038,7 +3146,7 @@ func (x *AdoptedTask) String() string {
 func (*AdoptedTask) ProtoMessage() {}
 
 func (x *AdoptedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	mi := &file_tutti_v1_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3051,7 +3159,7 @@ func (x *AdoptedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptedTask.ProtoReflect.Descriptor instead.
 func (*AdoptedTask) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{36}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AdoptedTask) GetStatus() *TaskStatus {
@@ -3376,7 +3484,15 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\rDeliveredRows\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\"\x18\n" +
-	"\x16ReleaseOutputsResponse\"}\n" +
+	"\x16ReleaseOutputsResponse\"\xa1\x01\n" +
+	"\x11CopyOutputRequest\x12$\n" +
+	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x126\n" +
+	"\n" +
+	"partitions\x18\x04 \x03(\v2\x16.tutti.v1.PartitionEndR\n" +
+	"partitions\"\x14\n" +
+	"\x12CopyOutputResponse\"}\n" +
 	"\x06Ticket\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1d\n" +
@@ -3415,7 +3531,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x12TASK_STATE_ABORTED\x10\x06\x12\x15\n" +
 	"\x11TASK_STATE_FAILED\x10\a2D\n" +
 	"\aCluster\x129\n" +
-	"\x04Join\x12\x15.tutti.v1.JoinRequest\x1a\x16.tutti.v1.JoinResponse(\x010\x012\xc3\x03\n" +
+	"\x04Join\x12\x15.tutti.v1.JoinRequest\x1a\x16.tutti.v1.JoinResponse(\x010\x012\x8c\x04\n" +
 	"\x06Worker\x12D\n" +
 	"\tStartTask\x12\x1a.tutti.v1.StartTaskRequest\x1a\x1b.tutti.v1.StartTaskResponse\x12G\n" +
 	"\n" +
@@ -3425,7 +3541,9 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\bEndQuery\x12\x19.tutti.v1.EndQueryRequest\x1a\x1a.tutti.v1.EndQueryResponse\x12S\n" +
 	"\x0eReleaseOutputs\x12\x1f.tutti.v1.ReleaseOutputsRequest\x1a .tutti.v1.ReleaseOutputsResponse\x12G\n" +
 	"\n" +
-	"AdoptQuery\x12\x1b.tutti.v1.AdoptQueryRequest\x1a\x1c.tutti.v1.AdoptQueryResponseB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
+	"AdoptQuery\x12\x1b.tutti.v1.AdoptQueryRequest\x1a\x1c.tutti.v1.AdoptQueryResponse\x12G\n" +
+	"\n" +
+	"CopyOutput\x12\x1b.tutti.v1.CopyOutputRequest\x1a\x1c.tutti.v1.CopyOutputResponseB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
 
 var (
 	file_tutti_v1_control_proto_rawDescOnce sync.Once
@@ -3440,7 +3558,7 @@ func file_tutti_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_tutti_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_tutti_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                 // 0: tutti.v1.TaskState
 	(Failure_Cause)(0),             // 1: tutti.v1.Failure.Cause
@@ -3477,11 +3595,13 @@ var file_tutti_v1_control_proto_goTypes = []any{
 	(*ReleaseOutputsRequest)(nil),  // 32: tutti.v1.ReleaseOutputsRequest
 	(*DeliveredRows)(nil),          // 33: tutti.v1.DeliveredRows
 	(*ReleaseOutputsResponse)(nil), // 34: tutti.v1.ReleaseOutputsResponse
-	(*Ticket)(nil),                 // 35: tutti.v1.Ticket
-	(*AdoptQueryRequest)(nil),      // 36: tutti.v1.AdoptQueryRequest
-	(*AdoptQueryResponse)(nil),     // 37: tutti.v1.AdoptQueryResponse
-	(*AdoptedTask)(nil),            // 38: tutti.v1.AdoptedTask
-	(*Datum)(nil),                  // 39: tutti.v1.Datum
+	(*CopyOutputRequest)(nil),      // 35: tutti.v1.CopyOutputRequest
+	(*CopyOutputResponse)(nil),     // 36: tutti.v1.CopyOutputResponse
+	(*Ticket)(nil),                 // 37: tutti.v1.Ticket
+	(*AdoptQueryRequest)(nil),      // 38: tutti.v1.AdoptQueryRequest
+	(*AdoptQueryResponse)(nil),     // 39: tutti.v1.AdoptQueryResponse
+	(*AdoptedTask)(nil),            // 40: tutti.v1.AdoptedTask
+	(*Datum)(nil),                  // 41: tutti.v1.Datum
 }
 var file_tutti_v1_control_proto_depIdxs = []int32{
 	4,  // 0: tutti.v1.JoinRequest.hello:type_name -> tutti.v1.Hello
@@ -3501,9 +3621,9 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	15, // 14: tutti.v1.TaskUpdate.inputs:type_name -> tutti.v1.Inputs
 	20, // 15: tutti.v1.TaskUpdate.filters:type_name -> tutti.v1.DynamicFilter
 	19, // 16: tutti.v1.TaskUpdate.take_back:type_name -> tutti.v1.TakeBack
-	39, // 17: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
-	39, // 18: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
-	39, // 19: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
+	41, // 17: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
+	41, // 18: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
+	41, // 19: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
 	2,  // 20: tutti.v1.UpdateTaskRequest.task:type_name -> tutti.v1.TaskId
 	18, // 21: tutti.v1.UpdateTaskRequest.update:type_name -> tutti.v1.TaskUpdate
 	25, // 22: tutti.v1.UpdateTaskResponse.status:type_name -> tutti.v1.TaskStatus
@@ -3522,29 +3642,33 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	2,  // 35: tutti.v1.ReleaseOutputsRequest.tasks:type_name -> tutti.v1.TaskId
 	33, // 36: tutti.v1.ReleaseOutputsRequest.delivered:type_name -> tutti.v1.DeliveredRows
 	2,  // 37: tutti.v1.DeliveredRows.task:type_name -> tutti.v1.TaskId
-	2,  // 38: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
-	38, // 39: tutti.v1.AdoptQueryResponse.tasks:type_name -> tutti.v1.AdoptedTask
-	25, // 40: tutti.v1.AdoptedTask.status:type_name -> tutti.v1.TaskStatus
-	18, // 41: tutti.v1.AdoptedTask.told:type_name -> tutti.v1.TaskUpdate
-	3,  // 42: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
-	16, // 43: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
-	21, // 44: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
-	23, // 45: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
-	30, // 46: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
-	32, // 47: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
-	36, // 48: tutti.v1.Worker.AdoptQuery:input_type -> tutti.v1.AdoptQueryRequest
-	6,  // 49: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
-	17, // 50: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
-	22, // 51: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
-	24, // 52: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
-	31, // 53: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
-	34, // 54: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
-	37, // 55: tutti.v1.Worker.AdoptQuery:output_type -> tutti.v1.AdoptQueryResponse
-	49, // [49:56] is the sub-list for method output_type
-	42, // [42:49] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	2,  // 38: tutti.v1.CopyOutputRequest.task:type_name -> tutti.v1.TaskId
+	27, // 39: tutti.v1.CopyOutputRequest.partitions:type_name -> tutti.v1.PartitionEnd
+	2,  // 40: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
+	40, // 41: tutti.v1.AdoptQueryResponse.tasks:type_name -> tutti.v1.AdoptedTask
+	25, // 42: tutti.v1.AdoptedTask.status:type_name -> tutti.v1.TaskStatus
+	18, // 43: tutti.v1.AdoptedTask.told:type_name -> tutti.v1.TaskUpdate
+	3,  // 44: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
+	16, // 45: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
+	21, // 46: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
+	23, // 47: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
+	30, // 48: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
+	32, // 49: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
+	38, // 50: tutti.v1.Worker.AdoptQuery:input_type -> tutti.v1.AdoptQueryRequest
+	35, // 51: tutti.v1.Worker.CopyOutput:input_type -> tutti.v1.CopyOutputRequest
+	6,  // 52: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
+	17, // 53: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
+	22, // 54: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
+	24, // 55: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
+	31, // 56: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
+	34, // 57: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
+	39, // 58: tutti.v1.Worker.AdoptQuery:output_type -> tutti.v1.AdoptQueryResponse
+	36, // 59: tutti.v1.Worker.CopyOutput:output_type -> tutti.v1.CopyOutputResponse
+	52, // [52:60] is the sub-list for method output_type
+	44, // [44:52] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_control_proto_init() }
@@ -3569,7 +3693,7 @@ func file_tutti_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tutti_v1_control_proto_rawDesc), len(file_tutti_v1_control_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

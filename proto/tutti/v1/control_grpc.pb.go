@@ -137,6 +137,7 @@ const (
 	Worker_EndQuery_FullMethodName       = "/tutti.v1.Worker/EndQuery"
 	Worker_ReleaseOutputs_FullMethodName = "/tutti.v1.Worker/ReleaseOutputs"
 	Worker_AdoptQuery_FullMethodName     = "/tutti.v1.Worker/AdoptQuery"
+	Worker_CopyOutput_FullMethodName     = "/tutti.v1.Worker/CopyOutput"
 )
 
 // WorkerClient is the client API for Worker service.
@@ -164,6 +165,12 @@ type WorkerClient interface {
 	// were told, to a coordinator that goes on where another one died. From then
 	// on the words of older epochs are refused, and none is half heard.
 	AdoptQuery(ctx context.Context, in *AdoptQueryRequest, opts ...grpc.CallOption) (*AdoptQueryResponse, error)
+	// CopyOutput has the worker fetch a finished attempt's retained output from
+	// another one and retain it too, under the same name: a spare, for readers who
+	// are told its address when the first one is lost. It answers when all is
+	// there and is what was committed; else nothing is kept. It is idempotent.
+	// The spare goes with ReleaseOutputs or EndQuery, as an output does.
+	CopyOutput(ctx context.Context, in *CopyOutputRequest, opts ...grpc.CallOption) (*CopyOutputResponse, error)
 }
 
 type workerClient struct {
@@ -243,6 +250,16 @@ func (c *workerClient) AdoptQuery(ctx context.Context, in *AdoptQueryRequest, op
 	return out, nil
 }
 
+func (c *workerClient) CopyOutput(ctx context.Context, in *CopyOutputRequest, opts ...grpc.CallOption) (*CopyOutputResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CopyOutputResponse)
+	err := c.cc.Invoke(ctx, Worker_CopyOutput_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WorkerServer is the server API for Worker service.
 // All implementations must embed UnimplementedWorkerServer
 // for forward compatibility.
@@ -268,6 +285,12 @@ type WorkerServer interface {
 	// were told, to a coordinator that goes on where another one died. From then
 	// on the words of older epochs are refused, and none is half heard.
 	AdoptQuery(context.Context, *AdoptQueryRequest) (*AdoptQueryResponse, error)
+	// CopyOutput has the worker fetch a finished attempt's retained output from
+	// another one and retain it too, under the same name: a spare, for readers who
+	// are told its address when the first one is lost. It answers when all is
+	// there and is what was committed; else nothing is kept. It is idempotent.
+	// The spare goes with ReleaseOutputs or EndQuery, as an output does.
+	CopyOutput(context.Context, *CopyOutputRequest) (*CopyOutputResponse, error)
 	mustEmbedUnimplementedWorkerServer()
 }
 
@@ -295,6 +318,9 @@ func (UnimplementedWorkerServer) ReleaseOutputs(context.Context, *ReleaseOutputs
 }
 func (UnimplementedWorkerServer) AdoptQuery(context.Context, *AdoptQueryRequest) (*AdoptQueryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AdoptQuery not implemented")
+}
+func (UnimplementedWorkerServer) CopyOutput(context.Context, *CopyOutputRequest) (*CopyOutputResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CopyOutput not implemented")
 }
 func (UnimplementedWorkerServer) mustEmbedUnimplementedWorkerServer() {}
 func (UnimplementedWorkerServer) testEmbeddedByValue()                {}
@@ -418,6 +444,24 @@ func _Worker_AdoptQuery_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Worker_CopyOutput_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CopyOutputRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServer).CopyOutput(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Worker_CopyOutput_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServer).CopyOutput(ctx, req.(*CopyOutputRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Worker_ServiceDesc is the grpc.ServiceDesc for Worker service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -444,6 +488,10 @@ var Worker_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AdoptQuery",
 			Handler:    _Worker_AdoptQuery_Handler,
+		},
+		{
+			MethodName: "CopyOutput",
+			Handler:    _Worker_CopyOutput_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

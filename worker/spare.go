@@ -1,0 +1,231 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tuttidb/tutti/exchange"
+	"github.com/tuttidb/tutti/planner/plan"
+	pb "github.com/tuttidb/tutti/proto/tutti/v1"
+)
+
+// spare is a copy of an output that an attempt on another worker made. It belongs
+// to the query as attempts do, and is found by the attempt's name.
+type spare struct {
+	epoch  uint64 // of the coordinator that wanted it
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when all of it is here, or none will be
+	err    error         // why none will be; to be read when done is closed
+}
+
+// over reports whether nothing is being copied any more.
+func (s *spare) over() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// CopyOutput fetches a finished attempt's output from another worker and retains
+// it under the same name; it returns when all is here and is what was committed.
+// If ctx ends, the query does, or the output is released meanwhile, nothing is
+// kept. Who asks for what is being copied already waits for that, and tries by
+// itself if it comes to nothing. A copy that an older coordinator wanted is not
+// taken for what a newer one means: both may have given the name to an attempt of
+// their own.
+func (m *Manager) CopyOutput(ctx context.Context, req *pb.CopyOutputRequest) (*pb.CopyOutputResponse, error) {
+	if req.Task == nil || req.Task.Query == "" {
+		return nil, status.Error(codes.InvalidArgument, "output without name")
+	}
+	for {
+		s, fresh, err := m.admitSpare(ctx, req)
+		switch {
+		case err != nil:
+			return nil, err
+		case s == nil:
+			return &pb.CopyOutputResponse{}, nil
+		case fresh:
+			return &pb.CopyOutputResponse{}, m.fill(s, req)
+		}
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+	}
+}
+
+// admitSpare returns a new spare to fill, or one to wait for, or none if all is
+// here.
+func (m *Manager) admitSpare(ctx context.Context, req *pb.CopyOutputRequest) (s *spare, fresh bool, err error) {
+	m.hearing.RLock()
+	defer m.hearing.RUnlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.fence(req.Epoch); err != nil {
+		return nil, false, err
+	}
+	id := exchange.TaskFromProto(req.Task)
+	if q := m.queries[id.Stage.Query]; q != nil {
+		if a := q.find(id); a != nil {
+			return nil, false, m.isOwn(a, req)
+		}
+		s := q.spare(id)
+		switch {
+		case s == nil:
+		case s.epoch == req.Epoch && s.over():
+			return nil, false, nil
+		case s.epoch == req.Epoch || !m.supplant(q, id, s):
+			return s, false, nil
+		}
+	}
+	if m.draining || m.closed {
+		return nil, false, refusal("the node is draining")
+	}
+	// Of a query that has come back with another run the names are known to be new
+	// only if they are above those of the run before.
+	if last, ok := m.ended[id.Stage.Query]; ok && (last < 0 || id.Attempt <= last) {
+		return nil, false, status.Errorf(codes.FailedPrecondition, "query %s has ended", id.Stage.Query)
+	}
+	q, err := m.query(id.Stage.Query, id.Attempt)
+	if err != nil {
+		return nil, false, err
+	}
+	s = &spare{epoch: req.Epoch, done: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	q.keep(id, s)
+	return s, true, nil
+}
+
+// isOwn returns an error unless an attempt's own output is here: it needs no copy.
+func (m *Manager) isOwn(a *attempt, req *pb.CopyOutputRequest) error {
+	if !a.of(req.Epoch) {
+		return refusal("an attempt of this number was started by another coordinator")
+	}
+	if err := m.d.Store.Whole(a.id, endsOf(req)); err != nil {
+		return copyFailed(err)
+	}
+	return nil
+}
+
+// supplant frees a spare that an older coordinator wanted, so that its name can be
+// used; false: it is being filled still, but not for long. The caller holds mu.
+func (m *Manager) supplant(q *query, id plan.TaskID, s *spare) bool {
+	s.cancel(errReleased)
+	if !s.over() {
+		return false
+	}
+	q.giveUp(id, s)
+	m.d.Store.Release(id)
+	return true
+}
+
+func endsOf(req *pb.CopyOutputRequest) []exchange.PartitionEnd {
+	ends := make([]exchange.PartitionEnd, len(req.Partitions))
+	for i, p := range req.Partitions {
+		ends[i] = exchange.PartitionEnd{Frames: p.GetFrames(), Rows: p.GetRows(), Bytes: p.GetBytes()}
+	}
+	return ends
+}
+
+// fill copies the output, and says how that went to all who wait for it.
+func (m *Manager) fill(s *spare, req *pb.CopyOutputRequest) error {
+	defer close(s.done)
+	id := exchange.TaskFromProto(req.Task)
+	s.err = m.d.Store.Copy(s.ctx, exchange.CopyConfig{
+		Task: id, Address: req.Address, Ends: endsOf(req), Account: m.d.Account.Child("copy of task "+id.String(), 0), Conns: m.d.Conns, Auth: m.d.Auth,
+	})
+	switch why := context.Cause(s.ctx); { // who gives these frees what has come nevertheless
+	case errors.Is(why, errReleased), errors.Is(why, errQueryEnded):
+		s.err = status.Error(codes.Aborted, why.Error())
+	case errors.Is(why, errShutdown):
+		s.err = refusal(why.Error())
+	case s.err != nil:
+		s.err = copyFailed(s.err)
+		m.d.Log.Debug("copy an output", "task", id.String(), "address", req.Address, "error", s.err)
+	}
+	s.cancel(nil) // frees the context
+	if s.err != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if q := m.queries[id.Stage.Query]; q != nil {
+			q.giveUp(id, s)
+		}
+	}
+	return s.err
+}
+
+// copyFailed is the answer when an output could not be copied. That it is lost
+// where it was is said by a detail.
+func copyFailed(err error) error {
+	st := status.New(codes.Aborted, err.Error())
+	var lost *exchange.LostOutput
+	if !errors.As(err, &lost) {
+		return st.Err()
+	}
+	if typed, err := st.WithDetails(classify(err, "")); err == nil {
+		st = typed
+	}
+	return st.Err()
+}
+
+// releaseSpare stops copying an output and forgets the copy, which the caller
+// then frees.
+func (m *Manager) releaseSpare(id plan.TaskID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := m.queries[id.Stage.Query]
+	if q == nil {
+		return
+	}
+	if s := q.spare(id); s != nil {
+		s.cancel(errReleased)
+		if s.over() {
+			q.giveUp(id, s)
+		}
+	}
+}
+
+// spare returns the copy of that name; nil: there is none.
+func (q *query) spare(id plan.TaskID) *spare {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.spares[id]
+}
+
+// keep adds a copy.
+func (q *query) keep(id plan.TaskID, s *spare) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.spares == nil {
+		q.spares = map[plan.TaskID]*spare{}
+	}
+	q.spares[id] = s
+	q.lastSpare = max(q.lastSpare, id.Attempt)
+}
+
+// giveUp forgets a copy.
+func (q *query) giveUp(id plan.TaskID, s *spare) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.spares[id] == s {
+		delete(q.spares, id)
+	}
+}
+
+// copies returns the copies that there are.
+func (q *query) copies() []*spare {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := make([]*spare, 0, len(q.spares))
+	for _, s := range q.spares {
+		all = append(all, s)
+	}
+	return all
+}
