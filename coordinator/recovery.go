@@ -11,9 +11,13 @@ import (
 // query in good order is, and below that a second one gains little.
 const twinAfter = 2 * time.Second
 
+// copyAfter is how long a query runs until outputs of its tasks are copied to other
+// workers: what is over sooner is as well begun again.
+const copyAfter = 2 * time.Second
+
 // recovery says what is done again in a run on so many workers.
 func (r *distributedRows) recovery(workers int) query.Recovery {
-	rec := query.Recovery{Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(workers) * keepPerNode}
+	rec := query.Recovery{Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(workers) * keepPerNode, CopyAfter: copyAfter}
 	if r.e.Twins {
 		rec.TwinAfter = twinAfter
 	}
@@ -28,6 +32,8 @@ type Recovered struct {
 	Tasks, Queries, TakenOver int64
 	// Twins were begun beside slow attempts, TwinsUsed are those that counted.
 	Twins, TwinsUsed int64
+	// Copies of outputs were made, CopiesUsed took the place of what was lost.
+	Copies, CopiesUsed int64
 }
 
 // tally is a Recovered that is counted in; safe for concurrent use.
@@ -38,7 +44,8 @@ type tally struct {
 
 // run adds what was done in a run that is over.
 func (t *tally) run(r *query.Run) {
-	t.add(Recovered{Tasks: int64(r.Again), Twins: int64(r.Twins.Made), TwinsUsed: int64(r.Twins.Won + r.Twins.Heirs)})
+	t.add(Recovered{Tasks: int64(r.Again), Twins: int64(r.Twins.Made), TwinsUsed: int64(r.Twins.Won + r.Twins.Heirs),
+		Copies: int64(r.Copies.Made), CopiesUsed: int64(r.Copies.Used)})
 }
 
 func (t *tally) add(x Recovered) {
@@ -49,6 +56,8 @@ func (t *tally) add(x Recovered) {
 	t.total.TakenOver += x.TakenOver
 	t.total.Twins += x.Twins
 	t.total.TwinsUsed += x.TwinsUsed
+	t.total.Copies += x.Copies
+	t.total.CopiesUsed += x.CopiesUsed
 }
 
 // Recovered returns what was done again so far.

@@ -131,6 +131,8 @@ func recoveryMetrics(r *cluster.Registry, d *coordinator.Distributed) []promethe
 		count("tutti_queries_taken_over_total", "Queries that another coordinator had begun and that went on.", func() int64 { return d.Recovered().TakenOver }),
 		count("tutti_task_twins_total", "Second attempts that were begun beside slow ones.", func() int64 { return d.Recovered().Twins }),
 		count("tutti_task_twins_used_total", "Second attempts that came first.", func() int64 { return d.Recovered().TwinsUsed }),
+		count("tutti_output_copies_total", "Finished outputs that were copied to another worker.", func() int64 { return d.Recovered().Copies }),
+		count("tutti_output_copies_used_total", "Copies that took the place of lost outputs.", func() int64 { return d.Recovered().CopiesUsed }),
 	}
 }
 

@@ -52,8 +52,9 @@ type Run struct {
 	// attempt of the root, so that there may be one.
 	Given, Held, Repeatable bool
 	// Again counts the attempts that were made because others were lost.
-	Again int
-	Twins Twins
+	Again  int
+	Twins  Twins
+	Copies Copies
 	// Cut is told that a reader of an output cannot reach the node that has it, and
 	// returns which of the two is set aside, if either is. nil: neither.
 	Cut func(reader, source Place) (aside Place)
@@ -146,6 +147,10 @@ type Task struct {
 	// Pinned says that an earlier attempt was accepted: somebody may have its rows,
 	// so this one must have the same splits.
 	Pinned bool
+	// Copy is where there is a copy of its output, Copying where one is being made;
+	// zero: nowhere. Uncopied says that one could not be made.
+	Copy, Copying Place
+	Uncopied      bool
 	// Unreachable says that its output cannot be fetched though its node lives.
 	Unreachable bool
 	// Splits are those it was handed and has not given back.
@@ -170,6 +175,9 @@ type Task struct {
 	Committed bool
 	// Told are the sources that the task's node knows of, with whether as committed.
 	Told map[plan.TaskID]bool
+	// Moved are those that took the place of what was lost at the address which the
+	// node knows.
+	Moved map[plan.TaskID]bool
 	// ToldComplete are the upstream stages it knows to be complete.
 	ToldComplete map[plan.FragmentID]bool
 	// ToldFilters are the dynamic filters it has, or knows not to wait for.

@@ -36,6 +36,8 @@ type Recovery struct {
 	// TwinAfter is how far an attempt must be behind others to get a twin; 0: none
 	// gets one.
 	TwinAfter time.Duration
+	// CopyAfter is how long a run goes on until outputs are copied; 0: none is.
+	CopyAfter time.Duration
 }
 
 // Fault is a bug planted by a test, to see that it is found.
@@ -79,6 +81,8 @@ const (
 	FaultTwinNumber          // new attempts may have the number of a twin
 	FaultTwinStarved         // twins are told of inputs that are lost
 	FaultTwinKept            // who comes second is not stopped
+	FaultCopyUntold          // readers are not told that a copy took the place of its output
+	FaultCopyKept            // copies are not freed
 	Faults
 )
 
@@ -90,7 +94,7 @@ func (r *Run) Lose(p Place, f *Failure, blame bool) bool {
 	}
 	r.gone[p] = true
 	r.loseTwins(p, blame)
-	needed := false
+	needed := r.loseCopies(p) > 0
 	for _, t := range r.at(p) {
 		switch {
 		case !r.Recovery.Tasks:
@@ -159,7 +163,7 @@ func (r *Run) LoseOutput(id plan.TaskID) {
 // loseOutput notes that a committed output cannot be fetched by one who needs
 // it.
 func (r *Run) loseOutput(t *Task) {
-	t.Unreachable = true
+	r.unreachable(t)
 	f := lostOutput(t)
 	if !r.Recovery.Tasks {
 		r.fail(f)
@@ -178,7 +182,7 @@ func lostOutput(t *Task) *Failure {
 // set aside, the reader is.
 func (r *Run) unreached(t *Task, id plan.TaskID) {
 	src := r.Task(id)
-	if src == nil || !src.Committed || src.Unreachable {
+	if src == nil || !src.Committed || src.Unreachable || t.Moved[id] {
 		return
 	}
 	if !r.cut(t.Place, src) || !r.Recovery.Tasks || r.Task(t.ID) != t || t.Status.State.Done() || t.ID.Stage.Fragment == 0 && r.Given {
@@ -209,8 +213,8 @@ func (r *Run) broken(t *Task, f *Failure) {
 		r.fail(f)
 		return
 	case f.Cause == CauseLostOutput:
-		if src := r.Task(f.Lost); src != nil && src.Committed && !src.Unreachable {
-			src.Unreachable = !r.cut(t.Place, src)
+		if src := r.Task(f.Lost); src != nil && src.Committed && !src.Unreachable && !t.Moved[f.Lost] && !r.cut(t.Place, src) {
+			r.unreachable(src)
 		}
 	case f.Cause != CauseNode:
 		r.fail(f)
@@ -499,6 +503,7 @@ func (r *Run) Releasable() (out []*Task) {
 	}
 	for _, t := range out {
 		t.Released = true
+		r.dropCopy(t)
 	}
 	return out
 }

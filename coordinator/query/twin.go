@@ -123,6 +123,7 @@ func (r *Run) dropTwin(t *Task) {
 func (r *Run) supersede(t *Task) {
 	s := r.Stages[t.ID.Stage.Fragment]
 	s.Superseded = append(s.Superseded, t)
+	r.dropCopy(t)
 	if !t.Unplaced && !r.gone[t.Place] && (r.Fault != FaultTwinKept || !t.Twinned) {
 		r.discards = append(r.discards, t)
 	}

@@ -15,14 +15,13 @@ import (
 
 // chaos plays a cluster that falls apart against the run and the scheduler, by
 // one seed: processes die, hang and wake up again, slow down while their words come
-// as ever, come back, join, drain; pairs of them lose sight of each other; the network delays, reorders between
-// nodes, and repeats. Coordinators die as well: the run is dropped, and built
-// again from what the processes that answer have, while the old one may go on
-// for a while with those that have not heard of the new one. Rows are numbers that go from splits through attempts'
-// outputs to the client.
+// as ever, come back, join, drain; pairs of them lose sight of each other; the
+// network delays, reorders between nodes, and repeats. Coordinators die as well: the
+// run is dropped, and built again from what the processes that answer have, while
+// the old one may go on for a while with those that have not heard of the new one.
+// Rows are numbers that go from splits through attempts' outputs to the client.
 //
 // It holds these to be true at every step:
-//
 //  1. Rows reach the client once each: none is lost or doubled.
 //  2. Operators are fed from attempts that have ended and count.
 //  3. Nobody is pointed to an output that is known to be lost.
@@ -62,10 +61,12 @@ type chaos struct {
 	unheard   map[plan.TaskID]bool // attempts that should have been stopped, but the word was lost
 	taken     int                  // times that a run was taken over, and that it was not
 	dropped   int
-	adopted   bool     // the run is another coordinator's
-	answers   []func() // to what was delivered
+	adopted   bool       // the run is another coordinator's
+	answers   []func()   // to what was delivered
+	copies    []*copyJob // that are being made
 	accepted  map[query.Part]*query.Task
 	twins     query.Twins // as last noted, of the run
+	copied    query.Copies
 	twinsOf   *query.Run
 
 	reader struct {
@@ -160,6 +161,7 @@ type try struct {
 	version          int64
 	ended, failed    bool
 	out              [][]int
+	copyAt           query.Place // of the output of an attempt elsewhere, which is all there is
 }
 
 // input is what a try has of one upstream task.
@@ -231,12 +233,13 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 		tables: map[plan.NodeID][]connectors.Split{}, unheard: map[plan.TaskID]bool{}, loose: map[int]int{}, indeterminate: indeterminate, repeatable: seed%4 > 0}
 	n := 1 + rng.IntN(4)
 	partitions := n
-	if seed%5 == 0 && fault == query.NoFault && bug == noBug { // as large queries have
+	if seed%5 == 0 && fault == query.NoFault && bug == noBug { // as large queries have; it takes its time
 		partitions = 3 * n
 	}
 	c.run = query.NewRun("q", p, int32(rng.IntN(2)), partitions)
 	c.run.Fault, c.run.Cut, c.run.Repeatable = fault, c.setAside, c.repeatable
-	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)], TwinAfter: []time.Duration{0, 1, stealAfter}[rng.IntN(3)]}
+	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)], TwinAfter: []time.Duration{0, 1, stealAfter}[rng.IntN(3)],
+		CopyAfter: []time.Duration{0, 1}[rng.IntN(2)]}
 	for range n {
 		c.join(fmt.Sprint("w", len(c.procs)))
 	}
@@ -377,6 +380,10 @@ func (c *chaos) rootID() *plan.TaskID {
 // it if it is the one that leads.
 func (c *chaos) deliver(a Action, epoch int) {
 	t := a.Task
+	if a.Copy != (query.Place{}) {
+		c.beginCopy(a, epoch)
+		return
+	}
 	p := c.at(t.Place)
 	if epoch == c.epoch {
 		c.check(a, p)
@@ -509,6 +516,7 @@ func (c *chaos) play() error {
 		for _, p := range c.procs {
 			c.step(p)
 		}
+		c.copyOn()
 		c.read()
 		c.page()
 		if c.run.Held && c.run.Result() != nil && c.delivered == len(c.reader.rows) {
@@ -531,7 +539,7 @@ func (c *chaos) play() error {
 func (c *chaos) accept() {
 	run := c.run
 	if c.twinsOf != run {
-		c.twinsOf, c.twins, c.accepted = run, query.Twins{}, map[query.Part]*query.Task{}
+		c.twinsOf, c.twins, c.copied, c.accepted = run, query.Twins{}, query.Copies{}, map[query.Part]*query.Task{}
 	}
 	for _, s := range run.Stages {
 		for _, t := range s.Tasks {
@@ -551,12 +559,13 @@ func (c *chaos) accept() {
 	}{
 		{c.twins.Made, run.Twins.Made, "a twin begins"}, {c.twins.Won, run.Twins.Won, "a twin wins"},
 		{c.twins.Heirs, run.Twins.Heirs, "a twin takes the place of a lost attempt"}, {c.twins.Dropped, run.Twins.Dropped, "a twin loses"},
+		{c.copied.Made, run.Copies.Made, "an output is copied"}, {c.copied.Used, run.Copies.Used, "a copy takes the place of a lost output"},
 	} {
 		if n.is > n.was {
 			c.seen[n.what] += n.is - n.was
 		}
 	}
-	c.twins = run.Twins
+	c.twins, c.copied = run.Twins, run.Copies
 }
 
 // judge says whether a query may fail so.

@@ -139,6 +139,9 @@ func (c *chaos) inventory(p *proc) query.Inventory {
 	p.mail, p.answers = nil, nil
 	inv := query.Inventory{Place: p.place, Next: p.tomb, Ended: p.tomb > 0 && len(p.order) == 0}
 	for _, k := range slices.Clone(p.order) {
+		if k.isCopy() {
+			continue // of which no coordinator hears but the one that had it made
+		}
 		if k.number == 0 { // its start is a word of the old coordinator
 			if c.bug != bugUnfenced {
 				p.drop(k.id)

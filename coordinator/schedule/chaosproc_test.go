@@ -3,6 +3,7 @@ package schedule
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tuttidb/tutti/coordinator/query"
 	"github.com/tuttidb/tutti/internal/qerr"
@@ -149,6 +150,7 @@ func (c *chaos) source(p *proc, k *try, src Source) {
 	case in == nil:
 		k.inputs[part] = &input{src: src}
 	case in.src.Task == src.Task:
+		in.said = in.said && in.src.Address == src.Address
 		in.src = src
 	case in.src.Task.Attempt > src.Task.Attempt, in.whole:
 	case in.has > 0 && c.bug == bugResume:
@@ -286,7 +288,7 @@ func (c *chaos) say(p *proc, k *try, state query.TaskState, end *query.End, f *q
 	k.end, k.failure = end, f
 	p.mail = append(p.mail, query.Status{
 		Task: k.id, Version: k.version, State: state, End: end, Failure: f, QueuedSplits: len(k.waiting),
-		RunningSplits: len(k.started) - k.done, DoneSplits: k.done, Consumed: k.consumed, Lost: k.lost,
+		RunningSplits: len(k.started) - k.done, DoneSplits: k.done, Consumed: k.consumed, Lost: k.lost, CPU: time.Second,
 	})
 	k.consumed, k.lost = nil, nil
 }

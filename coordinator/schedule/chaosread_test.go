@@ -171,6 +171,9 @@ func (c *chaos) finish() {
 		for _, k := range p.order {
 			s := c.run.Stages[k.f.ID]
 			switch {
+			case k.copyAt == p.place && k.epoch == c.epoch && !c.unheard[k.id] && all:
+				c.violate("the copy of the output of %s is still there when the query has ended", k.id)
+			case k.isCopy():
 			case c.unheard[k.id], k.f.ID == 0 && c.run.Task(k.id) != nil: // they go with the query
 			case slices.ContainsFunc(s.Superseded, func(t *query.Task) bool { return t.ID == k.id && t.Place == p.place }):
 				c.violate("attempt %s does not count, and is still there", k.id)

@@ -69,7 +69,9 @@ type Action struct {
 	// another attempt runs as well.
 	Stream, Twin bool
 	Update       Update
-	discard      bool // nothing of that: stop the attempt
+	// Copy is where the task's output is to be copied to: nothing else is to be done.
+	Copy    query.Place
+	discard bool // nothing of that: stop the attempt
 }
 
 // Decide returns what to do now. It changes the run as if it were done.
@@ -85,6 +87,7 @@ func Decide(r *query.Run, nodes []Node) []Action {
 		}
 	}
 	actions = append(actions, startTwins(r, nodes)...)
+	copies := startCopies(r, nodes)
 	acted := map[*query.Task]bool{}
 	for i := range actions {
 		a := &actions[i]
@@ -113,7 +116,7 @@ func Decide(r *query.Run, nodes []Node) []Action {
 			}
 		}
 	}
-	return actions
+	return append(actions, copies...)
 }
 
 // number gives an update its place among its task's.
@@ -228,9 +231,10 @@ func tell(r *query.Run, s *query.Stage, t *query.Task, partition int, u *Update)
 }
 
 func tellSource(r *query.Run, t, src *query.Task, partition int, u *Update) {
-	if committed, known := t.Told[src.ID]; known && committed == src.Committed {
+	if committed, known := t.Told[src.ID]; known && committed == src.Committed && !t.Moved[src.ID] {
 		return
 	}
+	delete(t.Moved, src.ID)
 	if r.Fault == query.FaultStaleSource && src.ID.Attempt%query.AttemptsPerRun > 0 {
 		return
 	}

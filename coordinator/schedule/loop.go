@@ -28,6 +28,8 @@ type TaskClient interface {
 	// Watch reports the statuses of the query's tasks at a place until ctx ends
 	// or the place is lost, which is the error.
 	Watch(ctx context.Context, at query.Place, id plan.QueryID, report func(query.Status)) error
+	// Copy has a node copy a task's committed output; it returns when all is there.
+	Copy(ctx context.Context, to query.Place, of Copy) error
 	// Release frees the outputs of tasks on a node, and stops those that run.
 	Release(ctx context.Context, at query.Place, tasks []plan.TaskID) error
 	// End stops the query's tasks on a node and frees what they hold there.
@@ -277,6 +279,10 @@ func (l *Loop) step(ctx context.Context) {
 	}
 	l.release(ctx, unread)
 	for _, a := range actions {
+		if a.Copy != (query.Place{}) {
+			l.copy(ctx, a)
+			continue
+		}
 		if a.Twin {
 			l.deps.Log.Info("task is behind and gets a twin", "query", l.run.Query, "twin", a.Task.ID.String(), "worker", a.Task.Node)
 		}
@@ -342,12 +348,12 @@ func (l *Loop) lose(r *query.Run, at query.Place, err error) {
 	}
 	p.gone = true
 	p.cancel()
-	before := r.Again
+	before, copies := r.Again, r.Copies.Used
 	needed := r.Lose(at, nodeFailure(at.Node, err), !r.Draining(at))
 	base, _, _ := strings.Cut(at.Incarnation, "~")
 	l.lives[base]++
 	l.until[base] = time.Now().Add(outOfUse)
-	l.deps.Log.Warn("worker lost", "query", r.Query, "worker", at.Node, "needed", needed, "tasks again", r.Again-before, "cause", err.Error())
+	l.deps.Log.Warn("worker lost", "query", r.Query, "worker", at.Node, "needed", needed, "tasks again", r.Again-before, "copies used", r.Copies.Used-copies, "cause", err.Error())
 }
 
 // post hands an event to the loop unless it has ended.

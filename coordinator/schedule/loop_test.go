@@ -74,6 +74,8 @@ func (c *client) Watch(ctx context.Context, at query.Place, _ plan.QueryID, repo
 	return ctx.Err()
 }
 
+func (c *client) Copy(context.Context, query.Place, Copy) error { return nil }
+
 func (c *client) Release(_ context.Context, _ query.Place, tasks []plan.TaskID) error {
 	for _, id := range tasks {
 		c.say("release " + id.String())
