@@ -1,0 +1,70 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tuttidb/tutti/test/slt"
+)
+
+// summed takes seconds on three workers, and what it makes of its rows is little.
+const summed = "SELECT returnflag, linestatus, count(*), sum(partkey), sum(suppkey), max(extendedprice), min(receiptdate) FROM tpch.sf60.lineitem GROUP BY 1, 2 ORDER BY 1, 2"
+
+// TestCopies: what a worker has finished of a query that takes long, and is small,
+// is not made again when the worker is killed: others have copies.
+func TestCopies(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	c := clusterOf(ctx, t, "copies")
+	s := session(t, c, "tpch", "tiny")
+	want, err := s.Query(ctx, summed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		res *slt.Result
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		res, err := s.Query(ctx, summed)
+		got <- answer{res, err}
+	}()
+	c.finished(ctx, t, "worker-2", 3500*time.Millisecond)
+	c.Workers[1].Kill()
+	a := <-got
+	if a.err != nil || fmt.Sprint(a.res.Rows) != fmt.Sprint(want.Rows) {
+		t.Fatalf("%v, %v, want %v", a.res, a.err, want.Rows)
+	}
+	log, err := os.ReadFile(c.Coordinator.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := regexp.MustCompile(`worker lost.*"copies used"=(\d+)`).FindStringSubmatch(string(log))
+	if lost == nil || lost[1] == "0" || strings.Contains(string(log), "run query again") {
+		t.Errorf("no copy was used: %q", lost)
+	}
+}
+
+// finished waits until a query has run for a while, and has finished tasks on a
+// worker, or is over.
+func (c *Cluster) finished(ctx context.Context, t *testing.T, worker string, age time.Duration) {
+	t.Helper()
+	s, began := session(t, c, "system", "runtime"), time.Now()
+	for {
+		res, err := s.Query(ctx, "SELECT count(*), count_if(node_id = '"+worker+"' AND state = 'FINISHED') FROM tasks WHERE query_id IN "+
+			"(SELECT query_id FROM queries WHERE state = 'RUNNING' AND query LIKE '%sf60%' AND query NOT LIKE '%runtime%' AND query NOT LIKE '%count_if%')")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tasks, done := res.Rows[0][0] != "0", res.Rows[0][1] != "0"; time.Since(began) > age && (done || !tasks) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
