@@ -93,7 +93,7 @@ func (a *attempt) adopted(epoch uint64) *pb.AdoptedTask {
 		Status: a.status(), Partition: a.req.Partition, Partitions: a.req.Partitions, OutputPartitions: a.req.OutputPartitions,
 	}
 	t.Status.Filters = a.dynamic.published()
-	t.Status.Consumed, t.Status.LostInputs = a.inputsSince(0, 0)
+	t.Status.Consumed, t.Status.LostInputs, _ = a.inputsSince(0, 0)
 	frames, rows, ok := a.m.d.Store.Dropped(a.id)
 	t.DroppedFrames, t.DroppedRows, t.Released = frames, rows, !ok
 	a.mu.Lock()

@@ -329,7 +329,7 @@ func TestReadInTwoPlaces(t *testing.T) {
 		want  int // outputs known to be here
 	}{{1, 0}, {2, 1}, {1, 2}} {
 		a.read(plan.TaskID{Stage: plan.StageID{Query: "q", Fragment: c.stage}})
-		if read, _ := a.inputsSince(0, 0); len(read) != c.want {
+		if read, _, _ := a.inputsSince(0, 0); len(read) != c.want {
 			t.Errorf("after %d reads: %v", i+1, read)
 		}
 	}

@@ -48,7 +48,7 @@ type attempt struct {
 	readers  map[plan.FragmentID]int // how often the task reads a stage
 	reads    map[plan.TaskID]int     // how often it has read an output as a whole
 	consumed []*pb.TaskId
-	lost     []*pb.TaskId
+	lost     []lostInput
 	stream   bool
 
 	mu       sync.Mutex
@@ -279,17 +279,46 @@ func (a *attempt) read(id plan.TaskID) {
 func (a *attempt) lose(id plan.TaskID, err error) {
 	a.task.Log.Info("waits for another attempt of an input", "input", id.String(), "error", err)
 	a.readMu.Lock()
-	a.lost = append(a.lost, exchange.TaskToProto(id))
+	a.lost = append(a.lost, lostInput{id: id})
 	a.readMu.Unlock()
 	a.news()
 }
 
-// inputsSince returns the upstream outputs read after the first n, and those
-// lost after the first m.
-func (a *attempt) inputsSince(n, m int) (read, lost []*pb.TaskId) {
+// lostInput is an upstream output that could not be fetched.
+type lostInput struct {
+	id plan.TaskID
+	// found says that it was told to be elsewhere since: that it was lost is no
+	// news any more.
+	found bool
+}
+
+// found notes that upstream outputs are said to be at other addresses than before.
+// The caller holds mu.
+func (a *attempt) found(sources []*pb.Source) {
 	a.readMu.Lock()
 	defer a.readMu.Unlock()
-	return a.consumed[n:len(a.consumed):len(a.consumed)], a.lost[m:len(a.lost):len(a.lost)]
+	for _, src := range sources {
+		id := exchange.TaskFromProto(src.Task)
+		if before := a.told.sources[id]; before == nil || before.Address == src.Address {
+			continue
+		}
+		for i := range a.lost {
+			a.lost[i].found = a.lost[i].found || a.lost[i].id == id
+		}
+	}
+}
+
+// inputsSince returns the upstream outputs read after the first n, and those
+// that are lost after the first m that were, with how many were by now.
+func (a *attempt) inputsSince(n, m int) (read, lost []*pb.TaskId, losses int) {
+	a.readMu.Lock()
+	defer a.readMu.Unlock()
+	for _, l := range a.lost[m:] {
+		if !l.found {
+			lost = append(lost, exchange.TaskToProto(l.id))
+		}
+	}
+	return a.consumed[n:len(a.consumed):len(a.consumed)], lost, len(a.lost)
 }
 
 // outputWaits notes whether the output waits for its reader.
@@ -348,6 +377,7 @@ func (a *attempt) update(u *pb.TaskUpdate) ([]int64, error) {
 	case u.Number > a.number+1:
 		return nil, status.Errorf(codes.FailedPrecondition, "task %s: update %d after %d", a.id, u.Number, a.number)
 	}
+	a.found(u.GetInputs().GetSources())
 	if err := a.inputs.Update(u.Inputs); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

@@ -183,10 +183,11 @@ func (q *query) report(epoch uint64, seen map[*attempt]sight, due bool) *pb.Watc
 		}
 		st := a.status()
 		st.Filters = a.dynamic.published()[last.filters:]
-		st.Consumed, st.LostInputs = a.inputsSince(last.consumed, last.lost)
+		var losses int
+		st.Consumed, st.LostInputs, losses = a.inputsSince(last.consumed, last.lost)
 		seen[a] = sight{
 			known: true, change: change, filters: last.filters + len(st.Filters),
-			consumed: last.consumed + len(st.Consumed), lost: last.lost + len(st.LostInputs),
+			consumed: last.consumed + len(st.Consumed), lost: losses,
 		}
 		msg.Tasks = append(msg.Tasks, st)
 	}

@@ -373,6 +373,10 @@ func TestTaskReadsTheCopy(t *testing.T) {
 		if _, err := reader.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: pass.Task, Epoch: 1, Update: moved}); err != nil {
 			t.Fatal(err)
 		}
+		resp, err := reader.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: 1})
+		if err != nil || len(resp.Tasks) != 1 || len(resp.Tasks[0].Status.LostInputs) != 0 {
+			t.Errorf("the loss is told again: %v, %v", resp, err)
+		}
 		end := w.await(t, pass.Task)
 		if end.State != pb.TaskState_TASK_STATE_FINISHED {
 			t.Fatalf("task is %v: %v", end.State, end.Failure)

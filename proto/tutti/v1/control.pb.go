@@ -2016,7 +2016,8 @@ type TaskStatus struct {
 	Consumed []*TaskId `protobuf:"bytes,19,rep,name=consumed,proto3" json:"consumed,omitempty"`
 	// lost_inputs lists committed upstream attempts whose output cannot be fetched
 	// and of which the task has used nothing, each once for each address that they
-	// were said to be at: it waits for others, or for another address.
+	// were said to be at: it waits for others, or for another address. One that is
+	// said to be elsewhere since is not listed any more.
 	LostInputs    []*TaskId `protobuf:"bytes,20,rep,name=lost_inputs,json=lostInputs,proto3" json:"lost_inputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
