@@ -13,9 +13,10 @@ func TestRecovery(t *testing.T) {
 		e    Execution
 		want query.Recovery
 	}{
-		{Execution{RetryPolicy: RetryTask, TaskAttempts: 4, Twins: true}, query.Recovery{Tasks: true, Attempts: 4, Keep: 3 * keepPerNode, TwinAfter: 2 * time.Second}},
-		{Execution{RetryPolicy: RetryTask, TaskAttempts: 7}, query.Recovery{Tasks: true, Attempts: 7, Keep: 3 * keepPerNode}},
-		{Execution{RetryPolicy: RetryNone, TaskAttempts: 4}, query.Recovery{Attempts: 4, Keep: 3 * keepPerNode}},
+		{Execution{RetryPolicy: RetryTask, TaskAttempts: 4, Twins: true},
+			query.Recovery{Tasks: true, Attempts: 4, Keep: 3 * keepPerNode, TwinAfter: 2 * time.Second, CopyAfter: 2 * time.Second}},
+		{Execution{RetryPolicy: RetryTask, TaskAttempts: 7}, query.Recovery{Tasks: true, Attempts: 7, Keep: 3 * keepPerNode, CopyAfter: 2 * time.Second}},
+		{Execution{RetryPolicy: RetryNone, TaskAttempts: 4}, query.Recovery{Attempts: 4, Keep: 3 * keepPerNode, CopyAfter: 2 * time.Second}},
 	} {
 		r := distributedRows{e: &c.e}
 		if got := r.recovery(3); got != c.want {

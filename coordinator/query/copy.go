@@ -15,7 +15,7 @@ import "github.com/tuttidb/tutti/planner/plan"
 //  2. A copy counts when its place has said that it has all of it.
 //  3. Readers hear of a copy when it has taken the place of its output, as of the
 //     same attempt at another address.
-//  4. A copy is freed when its output is, or is superseded.
+//  4. A copy is freed when its output is, or is superseded, or its place is drained.
 //  5. Another coordinator that takes the run over knows of no copies. An output
 //     that was one by then is lost to it, and made again.
 
@@ -47,7 +47,7 @@ func (r *Run) BeginCopy(t *Task, to Place) { t.Copying = to }
 // it is not, and will not be tried again. What nobody wants any more, or is not
 // whole, is freed.
 func (r *Run) EndCopy(t *Task, to Place, whole bool) {
-	wanted := r.Task(t.ID) == t && t.Copying == to && r.available(t) && !r.gone[to]
+	wanted := r.Task(t.ID) == t && t.Copying == to && r.available(t) && !r.gone[to] && !r.draining[to]
 	if t.Copying == to {
 		t.Copying = Place{}
 	}

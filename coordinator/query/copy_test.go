@@ -38,6 +38,13 @@ func TestCopies(t *testing.T) {
 		{name: "the copy is lost", after: func(r *Run, _, _ []*Task) { r.Lose(c, gone(), true) }, at: "b", again: "[]", stopped: "[]"},
 		{name: "the copy is lost while it is made", half: true, after: func(r *Run, _, _ []*Task) { r.Lose(c, gone(), true) },
 			at: "b", again: "[]", stopped: "[]"},
+		{name: "the copy's place is drained", after: func(r *Run, _, _ []*Task) { r.Drain(c) }, at: "b", again: "[]", stopped: "[2.1.0@c]"},
+		{name: "it is drained while the copy is made", half: true, after: func(r *Run, _, _ []*Task) { r.Drain(c) },
+			at: "b", again: "[]", stopped: "[2.1.0@c]"},
+		{name: "the output's place is drained, and lost", after: func(r *Run, _, _ []*Task) {
+			r.Drain(Place{Node: "b"})
+			r.Lose(Place{Node: "b"}, gone(), true)
+		}, at: "c", again: "[1.1.1]", stopped: "[]", moved: "1.0 1.1"},
 		{name: "both are lost", after: func(r *Run, _, _ []*Task) {
 			r.Lose(c, gone(), true)
 			r.Lose(Place{Node: "b"}, gone(), true)

@@ -129,8 +129,20 @@ func (r *Run) at(p Place) (out []*Task) {
 func (r *Run) Gone(p Place) bool { return r.gone[p] }
 
 // Drain notes that a place shall get nothing new, and gives back what it has
-// not begun.
-func (r *Run) Drain(p Place) { r.draining[p] = true }
+// not begun. Copies there are freed: they would hold it up.
+func (r *Run) Drain(p Place) {
+	if r.draining[p] {
+		return
+	}
+	r.draining[p] = true
+	for _, s := range r.Stages {
+		for _, t := range s.Tasks {
+			if t.Copy == p {
+				r.dropCopy(t)
+			}
+		}
+	}
+}
 
 // Draining reports whether a place shall get nothing new.
 func (r *Run) Draining(p Place) bool { return r.draining[p] }

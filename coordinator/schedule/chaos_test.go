@@ -9,7 +9,6 @@ import (
 
 	"github.com/tuttidb/tutti/connectors"
 	"github.com/tuttidb/tutti/coordinator/query"
-	"github.com/tuttidb/tutti/internal/qerr"
 	"github.com/tuttidb/tutti/planner/plan"
 )
 
@@ -239,7 +238,10 @@ func newChaos(seed uint64, fault query.Fault, bug modelBug) *chaos {
 	c.run = query.NewRun("q", p, int32(rng.IntN(2)), partitions)
 	c.run.Fault, c.run.Cut, c.run.Repeatable = fault, c.setAside, c.repeatable
 	c.run.Recovery = query.Recovery{Tasks: true, Attempts: 30, Keep: []int64{0, 20, 1 << 30}[rng.IntN(3)], TwinAfter: []time.Duration{0, 1, stealAfter}[rng.IntN(3)],
-		CopyAfter: []time.Duration{0, 1}[rng.IntN(2)]}
+		CopyAfter: []time.Duration{0, 1}[seed%2]}
+	if fault != query.NoFault && fault < query.FaultCopyUntold {
+		c.run.Recovery.CopyAfter = 0 // copies save what other bugs lose
+	}
 	for range n {
 		c.join(fmt.Sprint("w", len(c.procs)))
 	}
@@ -592,9 +594,4 @@ func (c *chaos) stuck() (text string) {
 		text += fmt.Sprintf("%v alive %v joined %v frozen %d mail %d, ", p.place, p.alive, p.joined, p.frozen, len(p.mail))
 	}
 	return text
-}
-
-// gone is the failure of a place that is lost.
-func lossOf(p *proc) *query.Failure {
-	return &query.Failure{Cause: query.CauseNode, Retryable: true, Err: qerr.New(qerr.RemoteHostGone, "worker %s is gone", p.place.Node).WithRetry()}
 }

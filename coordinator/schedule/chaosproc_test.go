@@ -396,3 +396,8 @@ func (c *chaos) heal() {
 	clear(c.cut)
 	c.join("last")
 }
+
+// lossOf is the failure of a place that is lost.
+func lossOf(p *proc) *query.Failure {
+	return &query.Failure{Cause: query.CauseNode, Retryable: true, Err: qerr.New(qerr.RemoteHostGone, "worker %s is gone", p.place.Node).WithRetry()}
+}
