@@ -258,8 +258,8 @@ func TestCopyUnderWay(t *testing.T) {
 			if err := <-done; err == nil {
 				t.Error("it was copied")
 			}
+			b.awaitOutputs(t, 0) // before it could be whole after all: that the caller has gone is heard later
 			let()
-			b.awaitOutputs(t, 0)
 			endQuery(t, a, "q")
 		})
 	}

@@ -17,9 +17,9 @@ import (
 // to another worker (see query.Copies): those whose copying costs next to nothing
 // beside the work that made them.
 const (
-	// copyCost is the processor time that a copied byte is taken to cost both nodes
-	// together.
-	copyCost = 2 * time.Nanosecond
+	// byteCost and fetchCost are the processor time that a copied byte, and a
+	// partition with anything in it, is taken to cost both nodes together.
+	byteCost, fetchCost = 2 * time.Nanosecond, 100 * time.Microsecond
 	// copyShare is what making an output took at least, in processor time, for each
 	// unit that copying it costs.
 	copyShare = 33
@@ -45,8 +45,11 @@ func startCopies(r *query.Run, nodes []Node) (out []Action) {
 	}
 	var making map[query.Place]int
 	for _, s := range r.Stages {
+		if !slices.ContainsFunc(s.Consumers, func(c plan.FragmentID) bool { return !r.Stages[c].Done() }) {
+			continue // nobody needs it any more
+		}
 		for _, t := range s.Tasks {
-			if !copyPays(r, s, t) {
+			if !t.Committed || !r.MayCopy(t) || !copyPays(t) {
 				continue
 			}
 			if making == nil {
@@ -64,20 +67,16 @@ func startCopies(r *query.Run, nodes []Node) (out []Action) {
 	return out
 }
 
-// copyPays reports whether an output is worth a copy: it took long to make, is
-// small, and somebody may still need it.
-func copyPays(r *query.Run, s *query.Stage, t *query.Task) bool {
-	if !t.Committed || !r.MayCopy(t) || t.Status.End == nil {
-		return false
-	}
-	n := int64(0)
+// copyPays reports whether an output is worth a copy: it took long to make, and is
+// small.
+func copyPays(t *query.Task) bool {
+	bytes, cost := int64(0), time.Duration(0)
 	for _, p := range t.Status.End.Partitions {
-		n += p.Bytes
+		if bytes += p.Bytes; p.Frames > 0 {
+			cost += fetchCost
+		}
 	}
-	if n > copyBytes || time.Duration(n)*copyCost*copyShare > t.Status.CPU {
-		return false
-	}
-	return slices.ContainsFunc(s.Consumers, func(c plan.FragmentID) bool { return !r.Stages[c].Done() })
+	return bytes <= copyBytes && (cost+time.Duration(bytes)*byteCost)*copyShare <= t.Status.CPU
 }
 
 // copying counts the copies that each place is making.
