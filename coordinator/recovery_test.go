@@ -18,9 +18,13 @@ func TestRecovery(t *testing.T) {
 		{Execution{RetryPolicy: RetryTask, TaskAttempts: 7}, query.Recovery{Tasks: true, Attempts: 7, Keep: 3 * keepPerNode, CopyAfter: 2 * time.Second}},
 		{Execution{RetryPolicy: RetryNone, TaskAttempts: 4}, query.Recovery{Attempts: 4, Keep: 3 * keepPerNode, CopyAfter: 2 * time.Second}},
 	} {
-		r := distributedRows{e: &c.e}
+		r := distributedRows{d: &Distributed{}, e: &c.e}
 		if got := r.recovery(3); got != c.want {
 			t.Errorf("%+v: %+v, want %+v", c.e, got, c.want)
+		}
+		r.d.Succeeded = true
+		if got := r.recovery(3); got.CopyAfter != 0 {
+			t.Errorf("outputs are copied after %s, though another coordinator would not know", got.CopyAfter)
 		}
 	}
 }

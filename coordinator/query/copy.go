@@ -66,7 +66,7 @@ func (r *Run) free(t *Task, at Place) {
 	if r.gone[at] || r.Fault == FaultCopyKept {
 		return
 	}
-	r.discards = append(r.discards, &Task{ID: t.ID, Node: at.Node, Place: at})
+	r.discards = append(r.discards, &Task{ID: t.ID, Node: at.Node, Place: at, Committed: true})
 }
 
 // dropCopy gives an output's copy up.
@@ -74,7 +74,10 @@ func (r *Run) dropCopy(t *Task) {
 	if t.Copy != (Place{}) {
 		r.free(t, t.Copy)
 	}
-	t.Copy, t.Copying = Place{}, Place{}
+	for _, at := range t.Left {
+		r.free(t, at)
+	}
+	t.Copy, t.Copying, t.Left = Place{}, Place{}, nil
 }
 
 // loseCopies notes that the copies at a place are gone, and puts copies in the
@@ -101,7 +104,9 @@ func (r *Run) move(t *Task) bool {
 	if !t.Committed || t.Released || t.Copy == (Place{}) || r.gone[t.Copy] {
 		return false
 	}
-	r.free(t, t.Place)
+	if !r.gone[t.Place] { // some may reach it, and have read a part
+		t.Left = append(t.Left, t.Place)
+	}
 	t.Node, t.Place, t.Copy = t.Copy.Node, t.Copy, Place{}
 	r.Copies.Used++
 	if r.Fault == FaultCopyUntold {
@@ -135,4 +140,21 @@ func (t *Task) misled(id plan.TaskID) {
 		t.Moved = map[plan.TaskID]bool{}
 	}
 	t.Moved[id] = true
+}
+
+// Reached notes that an attempt has been told where outputs are now: from now on
+// it speaks of that place when it cannot have one.
+func (r *Run) Reached(t *Task, ids []plan.TaskID) {
+	for _, id := range ids {
+		if again, ok := t.Moved[id]; ok && !again {
+			delete(t.Moved, id)
+		}
+	}
+}
+
+// stale reports whether what an attempt says of an output may be about a place
+// where that is no more.
+func (t *Task) stale(id plan.TaskID) bool {
+	_, moved := t.Moved[id]
+	return moved
 }

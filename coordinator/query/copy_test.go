@@ -55,18 +55,19 @@ func TestCopies(t *testing.T) {
 		}, at: "", again: "[1.1.1 2.1.1]", stopped: "[]"},
 		{name: "a reader does not reach the output", after: func(r *Run, mid, scan []*Task) {
 			r.Report(Status{Task: mid[0].ID, Version: 5, State: Running, Lost: []plan.TaskID{scan[1].ID}})
-		}, at: "c", again: "[]", stopped: "[2.1.0@b]", moved: "1.0 1.1"},
+		}, at: "c", again: "[]", stopped: "[]", moved: "1.0 1.1"},
 		{name: "two do not", after: func(r *Run, mid, scan []*Task) {
 			r.Report(Status{Task: mid[0].ID, Version: 5, State: Running, Lost: []plan.TaskID{scan[1].ID}})
 			r.Report(Status{Task: mid[1].ID, Version: 5, State: Running, Lost: []plan.TaskID{scan[1].ID}})
-		}, at: "c", again: "[]", stopped: "[2.1.0@b]", moved: "1.0 1.1"},
+		}, at: "c", again: "[]", stopped: "[]", moved: "1.0 1.1"},
 		{name: "one that has read of it fails", after: func(r *Run, mid, scan []*Task) {
 			r.Report(Status{Task: mid[0].ID, Version: 5, State: Failed, Failure: &Failure{Cause: CauseLostOutput, Retryable: true, Lost: scan[1].ID, Err: gone().Err}})
-		}, at: "c", again: "[1.0.1]", stopped: "[2.1.0@b 1.0.0@a]", moved: "1.0 1.1"},
+		}, at: "c", again: "[1.0.1]", stopped: "[1.0.0@a]", moved: "1.0 1.1"},
 		{name: "nor does it reach the copy", after: func(r *Run, mid, scan []*Task) {
 			for i := range 2 {
 				r.Report(Status{Task: mid[0].ID, Version: int64(5 + i), State: Running, Lost: []plan.TaskID{scan[1].ID}})
-				delete(mid[0].Moved, scan[1].ID) // it has been told anew
+				mid[0].Moved[scan[1].ID] = false
+				r.Reached(mid[0], []plan.TaskID{scan[1].ID}) // it has been told anew
 			}
 		}, at: "", again: "[2.1.1]", stopped: "[2.1.0@b 2.1.0@c]"},
 		{name: "all is read, and the result held", after: func(r *Run, mid, scan []*Task) {

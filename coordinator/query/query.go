@@ -148,9 +148,11 @@ type Task struct {
 	// so this one must have the same splits.
 	Pinned bool
 	// Copy is where there is a copy of its output, Copying where one is being made;
-	// zero: nowhere. Uncopied says that one could not be made.
+	// zero: nowhere. Uncopied says that there will be none: it does not pay, or could
+	// not be made. Left are the places where it was before a copy took its place.
 	Copy, Copying Place
 	Uncopied      bool
+	Left          []Place
 	// Unreachable says that its output cannot be fetched though its node lives.
 	Unreachable bool
 	// Splits are those it was handed and has not given back.
@@ -175,8 +177,8 @@ type Task struct {
 	Committed bool
 	// Told are the sources that the task's node knows of, with whether as committed.
 	Told map[plan.TaskID]bool
-	// Moved are those that took the place of what was lost at the address which the
-	// node knows.
+	// Moved are those that are elsewhere than the node may know, with whether it has
+	// still to be told: what it says of them is about the place before.
 	Moved map[plan.TaskID]bool
 	// ToldComplete are the upstream stages it knows to be complete.
 	ToldComplete map[plan.FragmentID]bool

@@ -194,7 +194,7 @@ func lostOutput(t *Task) *Failure {
 // set aside, the reader is.
 func (r *Run) unreached(t *Task, id plan.TaskID) {
 	src := r.Task(id)
-	if src == nil || !src.Committed || src.Unreachable || t.Moved[id] {
+	if src == nil || !src.Committed || src.Unreachable || t.stale(id) {
 		return
 	}
 	if !r.cut(t.Place, src) || !r.Recovery.Tasks || r.Task(t.ID) != t || t.Status.State.Done() || t.ID.Stage.Fragment == 0 && r.Given {
@@ -225,7 +225,7 @@ func (r *Run) broken(t *Task, f *Failure) {
 		r.fail(f)
 		return
 	case f.Cause == CauseLostOutput:
-		if src := r.Task(f.Lost); src != nil && src.Committed && !src.Unreachable && !t.Moved[f.Lost] && !r.cut(t.Place, src) {
+		if src := r.Task(f.Lost); src != nil && src.Committed && !src.Unreachable && !t.stale(f.Lost) && !r.cut(t.Place, src) {
 			r.unreachable(src)
 		}
 	case f.Cause != CauseNode:

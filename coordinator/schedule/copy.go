@@ -43,23 +43,32 @@ func startCopies(r *query.Run, nodes []Node) (out []Action) {
 	if r.Recovery.CopyAfter <= 0 || r.Now < r.Recovery.CopyAfter || len(nodes) < 2 || r.Copies.Bytes >= int64(len(nodes))*copiesPerNode {
 		return nil
 	}
-	var making map[query.Place]int
+	making := copying(r)
+	free := 0
+	for _, n := range nodes {
+		free += max(copiesAtOnce-making[n.Place()], 0)
+	}
 	for _, s := range r.Stages {
 		if !slices.ContainsFunc(s.Consumers, func(c plan.FragmentID) bool { return !r.Stages[c].Done() }) {
 			continue // nobody needs it any more
 		}
 		for _, t := range s.Tasks {
-			if !t.Committed || !r.MayCopy(t) || !copyPays(t) {
+			if free <= 0 {
+				return out
+			}
+			if !t.Committed || !r.MayCopy(t) {
 				continue
 			}
-			if making == nil {
-				making = copying(r)
+			if !copyPays(t) {
+				t.Uncopied = true // it will not pay later
+				continue
 			}
 			at, ok := copyNode(t, nodes, making)
 			if !ok {
 				continue
 			}
 			making[at]++
+			free--
 			r.BeginCopy(t, at)
 			out = append(out, Action{Task: t, Fragment: s.Fragment, Copy: at})
 		}
@@ -70,7 +79,7 @@ func startCopies(r *query.Run, nodes []Node) (out []Action) {
 // copyPays reports whether an output is worth a copy: it took long to make, and is
 // small.
 func copyPays(t *query.Task) bool {
-	bytes, cost := int64(0), time.Duration(0)
+	bytes, cost := int64(0), 2*fetchCost // for the word to copy it, and the answer
 	for _, p := range t.Status.End.Partitions {
 		if bytes += p.Bytes; p.Frames > 0 {
 			cost += fetchCost
@@ -84,7 +93,9 @@ func copying(r *query.Run) map[query.Place]int {
 	n := map[query.Place]int{}
 	for _, s := range r.Stages {
 		for _, t := range s.Tasks {
-			n[t.Copying]++
+			if t.Copying != (query.Place{}) {
+				n[t.Copying]++
+			}
 		}
 	}
 	return n

@@ -45,7 +45,8 @@ func TestCopyPays(t *testing.T) {
 		{name: "large beside the work", bytes: 8 << 20, cpu: s, now: 3 * s, want: "[]"},
 		{name: "much work", bytes: 8 << 20, cpu: 3 * s, now: 3 * s, want: "[2.0@w0>w1]"},
 		{name: "too large for whatever work", bytes: 32 << 20, cpu: 100 * s, now: 3 * s, want: "[]"},
-		{name: "nothing in it", cpu: 0, now: 3 * s, want: "[2.0@w0>w1]"},
+		{name: "nothing in it", cpu: 0, now: 3 * s, want: "[]"},
+		{name: "little in it", bytes: 10, cpu: 7 * time.Millisecond, now: 3 * s, want: "[2.0@w0>w1]"},
 		{name: "many partitions beside the work", bytes: 10, cpu: 9 * time.Millisecond, now: 3 * s, but: func(r *query.Run, n []Node) []Node {
 			for i := range r.Stages[2].Tasks[0].Status.End.Partitions {
 				r.Stages[2].Tasks[0].Status.End.Partitions[i].Frames = 1
@@ -70,6 +71,7 @@ func TestCopyPays(t *testing.T) {
 		{name: "who reads it has ended", bytes: 10, cpu: s, now: 3 * s, but: func(r *query.Run, n []Node) []Node {
 			for _, t := range r.Stages[1].Tasks {
 				endAt(r, t, 2*s)
+				t.Status.CPU = s
 			}
 			return n
 		}, want: "[1.0@w0>w2 1.1@w1>w0 1.2@w2>w1]"},
@@ -101,6 +103,7 @@ func TestCopiesAtOnce(t *testing.T) {
 	for _, task := range r.Stages[1].Tasks {
 		task.Node, task.Place = nodes[0].ID, nodes[0].Place()
 		endAt(r, task, 3*time.Second)
+		task.Status.CPU = time.Second
 	}
 	r.Stages[2].Tasks[0].Uncopied = true
 	var first []Action

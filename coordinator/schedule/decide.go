@@ -234,7 +234,9 @@ func tellSource(r *query.Run, t, src *query.Task, partition int, u *Update) {
 	if committed, known := t.Told[src.ID]; known && committed == src.Committed && !t.Moved[src.ID] {
 		return
 	}
-	delete(t.Moved, src.ID)
+	if t.Moved[src.ID] {
+		t.Moved[src.ID] = false // until the node has answered
+	}
 	if r.Fault == query.FaultStaleSource && src.ID.Attempt%query.AttemptsPerRun > 0 {
 		return
 	}

@@ -57,7 +57,7 @@ func (l *Loop) work(ctx context.Context, s *sender) {
 // still on its way. It returns whether there is anybody who may have sent one.
 func (l *Loop) discard(t *query.Task) bool {
 	p, s := l.places[t.Place], l.senders[t.ID]
-	if p == nil || p.gone || s == nil {
+	if p == nil || p.gone || s == nil || t.Committed {
 		return false
 	}
 	l.send(p.ctx, s, Action{Task: t, discard: true})
@@ -99,8 +99,27 @@ func (l *Loop) carryOut(ctx context.Context, a Action) error {
 		return l.deps.Client.Start(ctx, a)
 	}
 	answer, err := l.deps.Client.Update(ctx, a)
+	if err == nil && len(a.Update.Sources) > 0 {
+		l.reached(ctx, a)
+	}
 	if err == nil && len(a.Update.TakeBack) > 0 {
 		l.post(ctx, func(r *query.Run) { r.Return(a.Task, answer.Returned, answer.Started) })
 	}
 	return err
+}
+
+// reached tells the run that a task knows sources where they are now, if they were
+// elsewhere.
+func (l *Loop) reached(ctx context.Context, a Action) {
+	var ids []plan.TaskID
+	l.mu.Lock()
+	for _, src := range a.Update.Sources {
+		if again, moved := a.Task.Moved[src.Task]; moved && !again {
+			ids = append(ids, src.Task)
+		}
+	}
+	l.mu.Unlock()
+	if len(ids) > 0 {
+		l.post(ctx, func(r *query.Run) { r.Reached(a.Task, ids) })
+	}
 }
