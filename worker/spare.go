@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -223,9 +225,5 @@ func (q *query) giveUp(id plan.TaskID, s *spare) {
 func (q *query) copies() []*spare {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	all := make([]*spare, 0, len(q.spares))
-	for _, s := range q.spares {
-		all = append(all, s)
-	}
-	return all
+	return slices.Collect(maps.Values(q.spares))
 }

@@ -113,13 +113,13 @@ func (c *chaos) hear(p *proc, k *try, w word) {
 	k.noMore = k.noMore || len(u.NoMore) > 0
 	for _, src := range u.Sources {
 		c.source(p, k, src)
-		if run := c.run; w.epoch == c.epoch {
-			p.answers = append(p.answers, func() {
-				if c.run == run {
-					run.Reached(w.Task, []plan.TaskID{src.Task})
-				}
-			})
-		}
+	}
+	if run := c.run; len(u.Moved) > 0 && w.epoch == c.epoch {
+		p.answers = append(p.answers, func() {
+			if c.run == run {
+				run.Reached(w.Task, u.Moved)
+			}
+		})
 	}
 	for _, f := range u.Complete {
 		k.complete[f] = true

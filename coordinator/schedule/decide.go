@@ -44,6 +44,8 @@ type Update struct {
 	Splits  []query.Split
 	NoMore  []plan.NodeID
 	Sources []Source
+	// Moved are those of the sources that the task knew at another address.
+	Moved []plan.TaskID
 	// Complete are upstream stages of which all tasks are among the sources
 	// told so far.
 	Complete []plan.FragmentID
@@ -87,7 +89,6 @@ func Decide(r *query.Run, nodes []Node) []Action {
 		}
 	}
 	actions = append(actions, startTwins(r, nodes)...)
-	copies := startCopies(r, nodes)
 	acted := map[*query.Task]bool{}
 	for i := range actions {
 		a := &actions[i]
@@ -116,7 +117,7 @@ func Decide(r *query.Run, nodes []Node) []Action {
 			}
 		}
 	}
-	return append(actions, copies...)
+	return append(actions, startCopies(r, nodes)...)
 }
 
 // number gives an update its place among its task's.
@@ -236,6 +237,7 @@ func tellSource(r *query.Run, t, src *query.Task, partition int, u *Update) {
 	}
 	if t.Moved[src.ID] {
 		t.Moved[src.ID] = false // until the node has answered
+		u.Moved = append(u.Moved, src.ID)
 	}
 	if r.Fault == query.FaultStaleSource && src.ID.Attempt%query.AttemptsPerRun > 0 {
 		return

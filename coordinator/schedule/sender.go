@@ -99,27 +99,11 @@ func (l *Loop) carryOut(ctx context.Context, a Action) error {
 		return l.deps.Client.Start(ctx, a)
 	}
 	answer, err := l.deps.Client.Update(ctx, a)
-	if err == nil && len(a.Update.Sources) > 0 {
-		l.reached(ctx, a)
+	if err == nil && len(a.Update.Moved) > 0 {
+		l.post(ctx, func(r *query.Run) { r.Reached(a.Task, a.Update.Moved) })
 	}
 	if err == nil && len(a.Update.TakeBack) > 0 {
 		l.post(ctx, func(r *query.Run) { r.Return(a.Task, answer.Returned, answer.Started) })
 	}
 	return err
-}
-
-// reached tells the run that a task knows sources where they are now, if they were
-// elsewhere.
-func (l *Loop) reached(ctx context.Context, a Action) {
-	var ids []plan.TaskID
-	l.mu.Lock()
-	for _, src := range a.Update.Sources {
-		if again, moved := a.Task.Moved[src.Task]; moved && !again {
-			ids = append(ids, src.Task)
-		}
-	}
-	l.mu.Unlock()
-	if len(ids) > 0 {
-		l.post(ctx, func(r *query.Run) { r.Reached(a.Task, ids) })
-	}
 }
