@@ -31,10 +31,12 @@ import (
 // when addresses are reused, is refused. Without a secret only the loopback is
 // believed. Without TLS this keeps strangers from calling, not from listening.
 type mux struct {
-	id      string
-	peers   map[string]string // id → address
-	ids     map[string]string // address → id
+	id    string
+	peers map[string]string // id → address
+	ids   map[string]string // address → id
+	// cluster is the cluster of this node, claim what it says of it when it calls.
 	cluster func() string
+	claim   func() string
 	secret  []byte
 	server  *tls.Config
 	client  *tls.Config
@@ -52,7 +54,7 @@ type mux struct {
 
 	mu     sync.Mutex
 	closed bool
-	conns  map[net.Conn]string // what they are used for
+	conns  map[*kept]bool
 }
 
 const (
@@ -100,9 +102,12 @@ func (d *door) Addr() net.Addr { return d.addr }
 type kept struct {
 	net.Conn
 	mux *mux
+	use string
 	// from is the peer whose end the mux is told of, empty for none.
-	from   string
-	closed atomic.Bool
+	from string
+	// cluster is the one that the peer said it is of, empty if it did not know.
+	cluster string
+	closed  atomic.Bool
 }
 
 // Read reads, and tells the mux when the peer ended the connection.
@@ -129,7 +134,7 @@ func (m *mux) listen(address string) error {
 	if err != nil {
 		return fmt.Errorf("listen for coordinators: %w", err)
 	}
-	m.ln, m.conns, m.lost = ln, map[net.Conn]string{}, make(chan string, 16)
+	m.ln, m.conns, m.lost = ln, map[*kept]bool{}, make(chan string, 16)
 	m.raft, m.grpc, m.http = newDoor(ln.Addr()), newDoor(ln.Addr()), newDoor(ln.Addr())
 	m.ids = map[string]string{}
 	for id, a := range m.peers {
@@ -174,7 +179,7 @@ func (m *mux) receive(c net.Conn) {
 		}
 		return
 	}
-	d, k := m.door(hello.Use), m.keep(c, hello.Use, hello.From)
+	d, k := m.door(hello.Use), m.keep(c, hello.Use, hello.From, hello.ClusterId)
 	select {
 	case d.conns <- k:
 	case <-d.end:
@@ -196,18 +201,18 @@ func (m *mux) door(use string) *door {
 }
 
 // keep registers a connection; it is closed at once where it came too late.
-func (m *mux) keep(c net.Conn, use, from string) net.Conn {
-	k := &kept{Conn: c, mux: m}
+func (m *mux) keep(c net.Conn, use, from, cluster string) net.Conn {
+	k := &kept{Conn: c, mux: m, use: use, cluster: cluster}
 	if use == useRaft {
 		k.from = from
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed || use == useRaft && !m.voice.Load() {
+	if m.closed || use == useRaft && !m.voice.Load() || strangers(cluster, m.cluster()) {
 		_ = c.Close()
 		return k
 	}
-	m.conns[k] = use
+	m.conns[k] = true
 	return k
 }
 
@@ -224,8 +229,8 @@ func (m *mux) ended(from string) {
 func (m *mux) hears(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for c := range m.conns {
-		if k, ok := c.(*kept); ok && k.from == id {
+	for k := range m.conns {
+		if k.from == id {
 			return true
 		}
 	}
@@ -238,7 +243,13 @@ func (m *mux) speak() { m.voice.Store(true) }
 // hush ends raft's connections and refuses new ones; the service stays.
 func (m *mux) hush() {
 	m.voice.Store(false)
-	m.drop(func(use string) bool { return use == useRaft })
+	m.drop(func(k *kept) bool { return k.use == useRaft })
+}
+
+// part ends what those of other clusters called for before this node knew its
+// own.
+func (m *mux) part(cluster string) {
+	m.drop(func(k *kept) bool { return strangers(k.cluster, cluster) })
 }
 
 // Close ends everything.
@@ -250,21 +261,21 @@ func (m *mux) Close() error {
 	_ = m.raft.Close()
 	_ = m.grpc.Close()
 	_ = m.http.Close()
-	m.drop(func(string) bool { return true })
+	m.drop(func(*kept) bool { return true })
 	return err
 }
 
-func (m *mux) drop(which func(use string) bool) {
+func (m *mux) drop(which func(*kept) bool) {
 	m.mu.Lock()
-	var conns []net.Conn
-	for c, use := range m.conns {
-		if which(use) {
-			conns = append(conns, c)
+	var conns []*kept
+	for k := range m.conns {
+		if which(k) {
+			conns = append(conns, k)
 		}
 	}
 	m.mu.Unlock()
-	for _, c := range conns {
-		_ = c.Close()
+	for _, k := range conns {
+		_ = k.Close()
 	}
 }
 
@@ -312,7 +323,7 @@ func (m *mux) refuse(h *pb.MetaHello, remote net.Addr) string {
 		return fmt.Sprintf("this is coordinator %s, not %s", m.id, h.To)
 	case m.peers[h.From] == "" || h.From == m.id:
 		return fmt.Sprintf("coordinator %s is not among the peers of %s", h.From, m.id)
-	case h.ClusterId != "" && mine != "" && h.ClusterId != mine:
+	case strangers(h.ClusterId, mine):
 		return fmt.Sprintf("coordinator %s belongs to cluster %s, %s to %s", m.id, mine, h.From, h.ClusterId)
 	case h.Use == useRaft && !m.voice.Load():
 		return fmt.Sprintf("coordinator %s takes no part in the cluster at present", m.id)
@@ -321,6 +332,10 @@ func (m *mux) refuse(h *pb.MetaHello, remote net.Addr) string {
 	}
 	return ""
 }
+
+// strangers reports whether two nodes are of different clusters, as far as
+// they know.
+func strangers(a, b string) bool { return a != "" && b != "" && a != b }
 
 func loopback(a net.Addr) bool {
 	t, ok := a.(*net.TCPAddr)
@@ -356,12 +371,12 @@ func (m *mux) dial(ctx context.Context, use, id string) (net.Conn, error) {
 		_ = c.Close()
 		return nil, fmt.Errorf("coordinator %s at %s: %w", id, address, err)
 	}
-	return m.keep(conn, use, ""), nil
+	return m.keep(conn, use, "", ""), nil
 }
 
 // greet is the caller's half of a greeting.
 func (m *mux) greet(c net.Conn, use, to string) error {
-	hello := &pb.MetaHello{Use: use, From: m.id, To: to, ClusterId: m.cluster(), Nonce: newNonce()}
+	hello := &pb.MetaHello{Use: use, From: m.id, To: to, ClusterId: m.claim(), Nonce: newNonce()}
 	if err := writeGreeting(c, hello); err != nil {
 		return err
 	}

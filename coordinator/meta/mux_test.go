@@ -31,6 +31,7 @@ func newEnd(t *testing.T, id string, peers map[string]string, edit func(*end)) *
 	t.Helper()
 	e := &end{mux: &mux{id: id, peers: peers, secret: []byte("secret"), log: testLog()}, cluster: "I"}
 	e.mux.cluster = func() string { return e.cluster }
+	e.mux.claim = e.mux.cluster
 	e.speak()
 	if edit != nil {
 		edit(e)
@@ -61,6 +62,7 @@ func TestGreeting(t *testing.T) {
 		{"no secret at all, on the loopback", useRaft, func(e *end) { e.secret = nil }, func(e *end) { e.secret = nil }, ""},
 		{"another cluster", useRaft, func(e *end) { e.cluster = "J" }, nil, "coordinator b belongs to cluster I, a to J"},
 		{"no cluster yet", useRaft, func(e *end) { e.cluster = "" }, nil, ""},
+		{"a cluster, to one without", useGRPC, nil, func(e *end) { e.cluster = "" }, ""},
 		{"a stranger", useRaft, func(e *end) { e.id = "x" }, nil, "coordinator x is not among the peers of b"},
 		{"its own name", useRaft, func(e *end) { e.id = "b" }, nil, "coordinator b is not among the peers of b"},
 		{"somebody else's address", useRaft, nil, func(e *end) { e.id = "c" }, "this is coordinator c, not b"},

@@ -41,6 +41,9 @@ type Node struct {
 	clients     map[string]pb.MetaClient
 	conns       []*grpc.ClientConn
 
+	// promised is the id of the cluster before the State has it, see home.
+	promised atomic.Pointer[string]
+
 	memory   *memory
 	memories memories
 	seq      atomic.Uint64
@@ -120,6 +123,7 @@ func (n *Node) open() error {
 		return err
 	}
 	n.stable = stable
+	n.recall()
 	term, err := stable.GetUint64([]byte("CurrentTerm")) // raft's own key
 	if err != nil && !strings.Contains(err.Error(), "not found") {
 		return err
@@ -222,7 +226,7 @@ func (n *Node) transport() (raft.Transport, error) {
 		return t, nil
 	}
 	n.mux = &mux{id: n.cfg.ID, peers: n.cfg.Peers, secret: []byte(n.cfg.Secret), server: n.cfg.ServerTLS, client: n.cfg.ClientTLS,
-		log: n.cfg.Log, cluster: func() string { return n.State().ClusterID }}
+		log: n.cfg.Log, cluster: n.home, claim: n.claim}
 	if err := n.mux.listen(n.cfg.Listen); err != nil {
 		n.mux = nil
 		return nil, err

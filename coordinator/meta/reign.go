@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,7 +115,7 @@ func (n *Node) takeOver(ctx context.Context, epoch uint64) (l Leadership, parts 
 	l = Leadership{Epoch: epoch, HandedOver: n.State().resigned()} // before the next entry
 	e := &pb.MetaEntry{Id: newID(), Base: n.State().Index, Commands: []Command{lead(epoch, n.cfg.ID)}}
 	if n.State().ClusterID == "" {
-		e.Commands = append(e.Commands, foundCluster(newID()))
+		e.Commands = append(e.Commands, foundCluster(cmp.Or(n.home(), newID())))
 	}
 	// Not through Apply: this must not be done by another leader.
 	r := n.applyHere(ctx, e)

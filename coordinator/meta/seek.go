@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -24,8 +25,8 @@ import (
 //   - otherwise wait.
 //
 // A founder that stops half-way goes on when it is started again: its disk has
-// the list of voters and no cluster id, which the first leader's first entry
-// brings.
+// the list of voters and the id of the cluster, which the first leader's first
+// entry gives to all.
 func (n *Node) seek() {
 	begin := time.Now()
 	for pause := 20 * time.Millisecond; !n.configured(); pause = min(2*pause, 200*time.Millisecond) {
@@ -67,17 +68,31 @@ func (n *Node) place(patient bool) (bool, error) {
 	}
 	all := len(n.cfg.Peers)
 	switch {
+	case member != nil && n.takesPart() && member.ClusterId == n.home():
+		return false, nil // it has begun without this node, which has its vote: raft will call
 	case member != nil:
 		return n.enter(ctx, member)
 	case founding != nil:
-		n.cfg.Log.Info("takes part in a new cluster", "node", n.cfg.ID, "founder", founding.Id)
-		n.mux.speak()
-		return true, nil
+		// Not done before raft has called: the founder may lose its disk and found
+		// another.
+		return false, n.takePart(founding)
 	case n.cfg.names()[0] == n.cfg.ID && (empty == all || patient && empty > all/2):
 		err := n.found()
 		return err == nil, err
 	}
 	return false, nil
+}
+
+// takesPart reports whether this node waits for raft to call.
+func (n *Node) takesPart() bool { return n.mux.voice.Load() }
+
+// takePart waits to be called as the voter that a founder has named.
+func (n *Node) takePart(founding *pb.MetaProbeResponse) error {
+	if n.takesPart() && founding.ClusterId == n.home() {
+		return nil
+	}
+	n.cfg.Log.Info("takes part in a new cluster", "node", n.cfg.ID, "founder", founding.Id, "cluster", founding.ClusterId)
+	return n.belong(founding.ClusterId)
 }
 
 // probeAll asks all others how they are, and returns the answers that came.
@@ -104,7 +119,9 @@ func (n *Node) found() error {
 	for _, id := range n.cfg.names() {
 		conf.Servers = append(conf.Servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(n.cfg.Peers[id])})
 	}
-	n.mux.speak()
+	if err := n.belong(cmp.Or(n.home(), newID())); err != nil {
+		return err
+	}
 	if err := n.raft.BootstrapCluster(conf).Error(); err != nil {
 		return fmt.Errorf("founding a cluster: %w", err)
 	}
@@ -133,7 +150,9 @@ func (n *Node) enter(ctx context.Context, member *pb.MetaProbeResponse) (bool, e
 		return false, err
 	}
 	n.barred.Store(true)
-	n.mux.speak()
+	if err := n.belong(member.ClusterId); err != nil {
+		return false, err
+	}
 	n.cfg.Log.Info("joins the cluster with an empty disk", "node", n.cfg.ID, "cluster", member.ClusterId, "leader", member.Leader)
 	return true, nil
 }

@@ -43,7 +43,7 @@ func (s *service) Probe(context.Context, *pb.MetaProbeRequest) (*pb.MetaProbeRes
 func (n *Node) health() *pb.MetaProbeResponse {
 	_, leader := n.raft.LeaderWithID()
 	p := &pb.MetaProbeResponse{
-		Id: n.cfg.ID, Standing: n.standing(), ClusterId: n.State().ClusterID, Leader: string(leader), Term: n.raft.CurrentTerm(),
+		Id: n.cfg.ID, Standing: n.standing(), ClusterId: n.home(), Leader: string(leader), Term: n.raft.CurrentTerm(),
 		LastIndex: n.raft.LastIndex(), Applied: n.raft.AppliedIndex(), Incarnation: n.incarnation,
 	}
 	n.fresh(p)

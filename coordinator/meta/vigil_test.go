@@ -149,7 +149,7 @@ func TestNotGone(t *testing.T) {
 	lead := g.leader()
 	epoch := lead.ready.Load()
 	for range 5 {
-		lead.mux.drop(func(use string) bool { return use == useRaft })
+		lead.mux.drop(func(k *kept) bool { return k.use == useRaft })
 		for _, n := range g.others(lead) {
 			n.mux.ended(lead.ID())
 			n.mux.ended("c9")
