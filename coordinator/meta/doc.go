@@ -46,7 +46,8 @@
 // A node whose disk was emptied must not vote as if it had never voted. It is
 // deaf and mute to raft until it has learned from its peers whether there is
 // a cluster, joins that without a vote, and gets its vote back when it has
-// caught up. Only a node that finds its peers empty too begins a cluster.
+// caught up. Only a node that finds its peers empty too begins a cluster. Which
+// cluster it is of a node knows before raft is heard: see home.go.
 //
 // # One whose disk fails
 //

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -117,11 +118,18 @@ func command(name string, args ...string) error {
 	return nil
 }
 
+// linger is how long the link of a Pod outlives its process. What the kernel
+// tells the peers when a process dies, that its connections are at an end, is
+// still under way on a busy machine, and is lost with the link: they would wait
+// for an answer until they give up. Other kubelets take longer than this.
+const linger = 500 * time.Millisecond
+
 // Close gives the namespace up; the link goes with it.
 func (b *box) Close() error {
 	if b.net == nil {
 		return nil
 	}
+	time.Sleep(linger)
 	_ = command("ip", "link", "del", b.link) // it may be gone already
 	return b.net.Close()
 }
