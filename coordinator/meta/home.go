@@ -1,5 +1,7 @@
 package meta
 
+import pb "github.com/tuttidb/tutti/proto/tutti/v1"
+
 // A node knows which cluster it is of before raft is heard: whoever founds one
 // names it, whoever takes part or joins has asked for the name. It is on disk,
 // since the State has it only when the log has been applied again. Addresses
@@ -22,10 +24,11 @@ func (n *Node) home() string {
 	return ""
 }
 
-// claim is what the node tells those it calls about its cluster: nothing while
-// raft has not called, so that it still hears of another.
-func (n *Node) claim() string {
-	if r := n.running.Load(); r != nil && len(r.GetConfiguration().Configuration().Servers) == 0 {
+// claim is what the node tells those it calls about its cluster. Where it asks
+// how they are that is nothing while nothing has been decided: so that it still
+// hears of another cluster, which its founder, having lost its disk, has begun.
+func (n *Node) claim(use string) string {
+	if n.running.Load() != nil && use == useGRPC && n.standing() != pb.MetaStanding_META_STANDING_MEMBER {
 		return ""
 	}
 	return n.home()
@@ -40,10 +43,10 @@ func (n *Node) recall() {
 }
 
 // belong makes a cluster this node's own, on disk, and ends what others called
-// it for. A release before did not name a cluster that is only being founded:
-// then nothing is known still.
+// it for; then raft is heard. A release before did not name a cluster that is only
+// being founded: that is none.
 func (n *Node) belong(cluster string) error {
-	if cluster != "" && cluster != n.home() {
+	if cluster != n.home() {
 		if err := n.stable.Set(homeKey, []byte(cluster)); err != nil {
 			return err
 		}
@@ -52,4 +55,16 @@ func (n *Node) belong(cluster string) error {
 	}
 	n.mux.speak()
 	return nil
+}
+
+// remain puts the cluster's id on disk where nobody has told it beforehand: a
+// release before, or a cluster of one, or a leader that named it otherwise.
+func (n *Node) remain() {
+	if n.waitState(n.ctx, func(s *State) bool { return s.ClusterID != "" }) != nil {
+		return
+	}
+	id := n.State().ClusterID
+	if p := n.promised.Load(); (p == nil || *p != id) && n.stable.Set(homeKey, []byte(id)) == nil {
+		n.promised.Store(&id)
+	}
 }

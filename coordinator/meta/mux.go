@@ -36,7 +36,7 @@ type mux struct {
 	ids   map[string]string // address → id
 	// cluster is the cluster of this node, claim what it says of it when it calls.
 	cluster func() string
-	claim   func() string
+	claim   func(use string) string
 	secret  []byte
 	server  *tls.Config
 	client  *tls.Config
@@ -376,7 +376,7 @@ func (m *mux) dial(ctx context.Context, use, id string) (net.Conn, error) {
 
 // greet is the caller's half of a greeting.
 func (m *mux) greet(c net.Conn, use, to string) error {
-	hello := &pb.MetaHello{Use: use, From: m.id, To: to, ClusterId: m.claim(), Nonce: newNonce()}
+	hello := &pb.MetaHello{Use: use, From: m.id, To: to, ClusterId: m.claim(use), Nonce: newNonce()}
 	if err := writeGreeting(c, hello); err != nil {
 		return err
 	}

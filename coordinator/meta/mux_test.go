@@ -31,7 +31,7 @@ func newEnd(t *testing.T, id string, peers map[string]string, edit func(*end)) *
 	t.Helper()
 	e := &end{mux: &mux{id: id, peers: peers, secret: []byte("secret"), log: testLog()}, cluster: "I"}
 	e.mux.cluster = func() string { return e.cluster }
-	e.mux.claim = e.mux.cluster
+	e.mux.claim = func(string) string { return e.cluster }
 	e.speak()
 	if edit != nil {
 		edit(e)

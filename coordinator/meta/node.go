@@ -107,6 +107,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n.wait.Go(n.watchLeadership)
+	n.wait.Go(n.remain)
 	if n.mux != nil {
 		n.wait.Go(func() { n.seek(); n.regain() })
 		n.wait.Go(n.keepVigil)

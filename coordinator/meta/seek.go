@@ -1,7 +1,6 @@
 package meta
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -12,8 +11,8 @@ import (
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
 
-// seek finds the place of a node with an empty disk. Until it has one, raft is
-// not heard in either direction, so that a node that has forgotten everything
+// seek finds the place of a node with an empty disk, or of one that has no more
+// on it than a cluster's beginning. Until it has one, raft is not heard in either direction, so that a node that has forgotten everything
 // cannot vote as if it never knew. What the others say decides:
 //
 //   - somebody belongs to a cluster: ask its leader to be taken in, without a
@@ -29,13 +28,9 @@ import (
 // entry gives to all.
 func (n *Node) seek() {
 	begin := time.Now()
-	for pause := 20 * time.Millisecond; !n.configured(); pause = min(2*pause, 200*time.Millisecond) {
-		done, err := n.place(time.Since(begin) > n.cfg.Timing.Grace)
-		if err != nil {
+	for pause := 20 * time.Millisecond; n.standing() != pb.MetaStanding_META_STANDING_MEMBER; pause = min(2*pause, 200*time.Millisecond) {
+		if err := n.place(time.Since(begin) > n.cfg.Timing.Grace); err != nil {
 			n.cfg.Log.Debug("seeking a cluster", "node", n.cfg.ID, "error", err)
-		}
-		if done {
-			return
 		}
 		select {
 		case <-time.After(pause):
@@ -47,8 +42,10 @@ func (n *Node) seek() {
 	}
 }
 
-// place looks once, and reports whether the node has found its place.
-func (n *Node) place(patient bool) (bool, error) {
+// place looks once. A node that has found its place goes on looking until raft
+// has called: those that it waits for may lose their disks and begin another
+// cluster.
+func (n *Node) place(patient bool) error {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timing.Call)
 	defer cancel()
 	answers := n.probeAll(ctx)
@@ -61,26 +58,27 @@ func (n *Node) place(patient bool) (bool, error) {
 				member = p
 			}
 		case pb.MetaStanding_META_STANDING_FOUNDING:
-			founding = p
+			if founding == nil || p.Id < founding.Id {
+				founding = p // the founder has the lowest name
+			}
 		case pb.MetaStanding_META_STANDING_EMPTY:
 			empty++
 		}
 	}
 	all := len(n.cfg.Peers)
 	switch {
-	case member != nil && n.takesPart() && member.ClusterId == n.home():
-		return false, nil // it has begun without this node, which has its vote: raft will call
+	case n.configured() && member != nil && member.Leader != "" && member.ClusterId != "":
+		return n.belong(member.ClusterId)
+	case n.configured(), member != nil && n.takesPart() && member.ClusterId == n.home():
+		return nil // this node has its vote, or has asked for it
 	case member != nil:
 		return n.enter(ctx, member)
 	case founding != nil:
-		// Not done before raft has called: the founder may lose its disk and found
-		// another.
-		return false, n.takePart(founding)
+		return n.takePart(founding)
 	case n.cfg.names()[0] == n.cfg.ID && (empty == all || patient && empty > all/2):
-		err := n.found()
-		return err == nil, err
+		return n.found()
 	}
-	return false, nil
+	return nil
 }
 
 // takesPart reports whether this node waits for raft to call.
@@ -119,8 +117,14 @@ func (n *Node) found() error {
 	for _, id := range n.cfg.names() {
 		conf.Servers = append(conf.Servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(n.cfg.Peers[id])})
 	}
-	if err := n.belong(cmp.Or(n.home(), newID())); err != nil {
+	if err := n.belong(newID()); err != nil {
 		return err
+	}
+	if n.barred.Load() { // of a cluster that is no more
+		if err := n.stable.Set(joinKey, nil); err != nil {
+			return err
+		}
+		n.barred.Store(false)
 	}
 	if err := n.raft.BootstrapCluster(conf).Error(); err != nil {
 		return fmt.Errorf("founding a cluster: %w", err)
@@ -130,31 +134,28 @@ func (n *Node) found() error {
 }
 
 // enter asks the leader of a cluster to take this node in.
-func (n *Node) enter(ctx context.Context, member *pb.MetaProbeResponse) (bool, error) {
-	if member.Leader == "" {
-		return false, fmt.Errorf("coordinator %s belongs to cluster %s, which has no leader at present", member.Id, member.ClusterId)
+func (n *Node) enter(ctx context.Context, member *pb.MetaProbeResponse) error {
+	if member.Leader == "" || member.ClusterId == "" {
+		return fmt.Errorf("coordinator %s belongs to cluster %s, which has no leader at present", member.Id, member.ClusterId)
 	}
 	c, err := n.client(member.Leader)
 	if err != nil {
-		return false, err
+		return err
 	}
 	r, err := c.Join(ctx, &pb.MetaJoinRequest{Id: n.cfg.ID, Incarnation: n.incarnation})
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := refusal(r.Code, r.Message); err != nil {
-		return false, err
+		return err
 	}
 	// On disk before raft is heard: see ballot.
 	if err := n.stable.Set(joinKey, []byte(indexKey(r.Index))); err != nil {
-		return false, err
+		return err
 	}
 	n.barred.Store(true)
-	if err := n.belong(member.ClusterId); err != nil {
-		return false, err
-	}
 	n.cfg.Log.Info("joins the cluster with an empty disk", "node", n.cfg.ID, "cluster", member.ClusterId, "leader", member.Leader)
-	return true, nil
+	return n.belong(member.ClusterId)
 }
 
 // standing is what this node knows of a cluster.

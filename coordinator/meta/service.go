@@ -74,6 +74,10 @@ func (s *service) Remember(_ context.Context, r *pb.MetaRememberRequest) (*pb.Me
 		answer.Message = err.Error()
 		return answer, nil
 	}
+	if !s.node.takesPart() {
+		answer.Message = "this node takes no part in a cluster"
+		return answer, nil
+	}
 	limit := memoryLimit
 	if r.GetStamp() != 0 { // of what older epochs remembered
 		limit = heritage
@@ -94,6 +98,9 @@ func (s *service) Remember(_ context.Context, r *pb.MetaRememberRequest) (*pb.Me
 func (s *service) Collect(_ context.Context, r *pb.MetaCollectRequest) (*pb.MetaCollectResponse, error) {
 	if err := s.node.usable(); err != nil {
 		return nil, err
+	}
+	if !s.node.takesPart() {
+		return nil, errNotLeading
 	}
 	epoch, ok := s.node.memory.fence(r.GetEpoch())
 	answer := &pb.MetaCollectResponse{Accepted: ok, Epoch: epoch, Incarnation: s.node.incarnation}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	pb "github.com/tuttidb/tutti/proto/tutti/v1"
 )
 
@@ -66,6 +68,112 @@ func TestFounderEmptied(t *testing.T) {
 	apply(t, g.leader(), SetCatalog("a", "x"))
 	if s, err := c2.Read(within(t, 10*time.Second)); err != nil || s.Catalog("a") == nil || s.ClusterID == "forgotten" {
 		t.Fatalf("%+v, %v", s, err)
+	}
+}
+
+// TestFoundedTwice lets a node that was down while a cluster began come back to
+// one that a founder which has forgotten the first has begun instead.
+func TestFoundedTwice(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3")
+	c2 := g.open("c2")
+	if err := c2.found(); err != nil { // as far as it goes alone, and as the founder would have it
+		t.Fatal(err)
+	}
+	first := c2.home()
+	g.kill("c2")
+	g.open("c1")
+	g.open("c3")
+	apply(t, g.leader(), SetCatalog("a", "x"))
+	c2 = g.open("c2")
+	g.until("c2 is of the second cluster", func() error {
+		if s := c2.State(); s.Catalog("a") == nil || s.ClusterID == first {
+			return fmt.Errorf("home %s, first %s, state of %q", c2.home(), first, s.ClusterID)
+		}
+		return nil
+	})
+	g.settled()
+}
+
+// TestNamedLater restarts nodes whose disks do not say of which cluster they are,
+// as those of older releases: they know once they have heard.
+func TestNamedLater(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3").openAll()
+	g.settled()
+	restart := func() {
+		for _, id := range g.ids {
+			g.kill(id)
+		}
+		g.openAll()
+	}
+	for _, id := range g.ids {
+		if err := g.node(id).stable.Set(homeKey, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restart()
+	g.settled()
+	for _, id := range g.ids {
+		g.until("the id is on disk", func() error {
+			if v, err := g.node(id).stable.Get(homeKey); err != nil || string(v) != g.node(id).State().ClusterID {
+				return fmt.Errorf("%s: %q, %w", id, v, err)
+			}
+			return nil
+		})
+	}
+	for _, id := range g.ids {
+		g.kill(id)
+	}
+	if n := g.open("c1"); n.home() == "" || n.claim(useRaft) == "" {
+		t.Fatal("alone it does not know its cluster")
+	}
+}
+
+// TestFounderBarred founds a cluster with a node that has begun to join another
+// and has no vote there.
+func TestFounderBarred(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, "c1", "c2", "c3")
+	n := g.open("c1")
+	if err := n.stable.Set(joinKey, []byte(indexKey(1000))); err != nil {
+		t.Fatal(err)
+	}
+	g.kill("c1")
+	g.open("c1")
+	g.open("c2")
+	apply(t, g.leader(), SetCatalog("a", "x"))
+}
+
+// TestStrangersMemory lets the leader of one cluster call where a node of another
+// waits, which has no cluster yet: that remembers nothing for it.
+func TestStrangersMemory(t *testing.T) {
+	t.Parallel()
+	old := newGroup(t, "c1", "c2", "c3").openAll()
+	old.settled()
+	lost := old.others(old.leader())[0]
+	address, id := lost.Addr(), lost.ID()
+	old.kill(id)
+	fresh := newGroup(t, "c1", "c2", "c3")
+	fresh.edit = func(c *Config) {
+		if c.ID == id {
+			c.Listen = address
+		}
+	}
+	n := fresh.open(id)
+	c, err := old.leader().client(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Remember(within(t, 5*time.Second), &pb.MetaRememberRequest{Epoch: 99}, grpc.WaitForReady(true))
+	if err != nil || r.Accepted {
+		t.Fatalf("it remembers: %v, %v", r, err)
+	}
+	if _, err := c.Collect(within(t, 5*time.Second), &pb.MetaCollectRequest{Epoch: 99}); err == nil {
+		t.Fatal("it tells what it remembers")
+	}
+	if _, ok := n.memory.fence(1); !ok {
+		t.Fatal("it was fenced")
 	}
 }
 

