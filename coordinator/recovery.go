@@ -17,9 +17,8 @@ const copyAfter = 2 * time.Second
 
 // recovery says what is done again in a run on so many workers.
 func (r *distributedRows) recovery(workers int) query.Recovery {
-	rec := query.Recovery{Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(workers) * keepPerNode}
-	if !r.d.Succeeded { // another coordinator would not know of copies, nor of what they are made of
-		rec.CopyAfter = copyAfter
+	rec := query.Recovery{
+		Tasks: r.e.RetryPolicy == RetryTask, Attempts: r.e.TaskAttempts, Keep: int64(workers) * keepPerNode, CopyAfter: copyAfter,
 	}
 	if r.e.Twins {
 		rec.TwinAfter = twinAfter

@@ -121,7 +121,7 @@ func (r *distributedRows) sweep(x *running, found []query.Inventory) {
 	defer cancel()
 	var ending sync.WaitGroup
 	for _, inv := range found {
-		if len(inv.Attempts) == 0 {
+		if inv.Next == 0 { // it never had anything
 			continue
 		}
 		ending.Go(func() {

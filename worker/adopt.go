@@ -82,6 +82,7 @@ func (m *Manager) AdoptQuery(_ context.Context, req *pb.AdoptQueryRequest) (*pb.
 	for _, a := range q.attempts() {
 		resp.Tasks = append(resp.Tasks, a.adopted(req.Epoch))
 	}
+	resp.Tasks = append(resp.Tasks, m.adoptSpares(q, req.Epoch)...)
 	return resp, nil
 }
 
@@ -89,6 +90,15 @@ func (m *Manager) AdoptQuery(_ context.Context, req *pb.AdoptQueryRequest) (*pb.
 // epoch. That the coordinator has asked does not mean that it has heard the
 // answer, or counts the attempt: an update says so, be it an empty one.
 func (a *attempt) adopted(epoch uint64) *pb.AdoptedTask {
+	t := a.about()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.epoch = epoch
+	return t
+}
+
+// about says what the attempt is and knows.
+func (a *attempt) about() *pb.AdoptedTask {
 	t := &pb.AdoptedTask{
 		Status: a.status(), Partition: a.req.Partition, Partitions: a.req.Partitions, OutputPartitions: a.req.OutputPartitions,
 	}
@@ -98,7 +108,7 @@ func (a *attempt) adopted(epoch uint64) *pb.AdoptedTask {
 	t.DroppedFrames, t.DroppedRows, t.Released = frames, rows, !ok
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	t.Epoch, a.epoch, t.Chosen = a.counts, epoch, a.chosen
+	t.Epoch, t.Chosen = a.counts, a.chosen
 	t.Told, t.Filters = a.told.update(a.number), slices.Clone(a.told.filters)
 	return t
 }

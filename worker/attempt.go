@@ -344,6 +344,13 @@ func (a *attempt) ended() bool {
 	return over
 }
 
+// succeeded reports whether the attempt has finished, and well.
+func (a *attempt) succeeded() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == pb.TaskState_TASK_STATE_FINISHED
+}
+
 // of reports whether the attempt belongs to an epoch, whose coordinator began it
 // or has taken it over.
 func (a *attempt) of(epoch uint64) bool {

@@ -24,9 +24,10 @@
 // wants them (CopyOutput): under the same names, frame by frame the same, and
 // served and freed as its own are, with the query at the latest. A worker that
 // is being drained takes none, and stays for those who read the ones it has. The
-// number of an attempt that is known by a copy alone counts as known to AdoptQuery;
-// a copy itself is nothing to the coordinator that adopts, and what an older one
-// wanted makes room for what it wants under that name.
+// number of an attempt that is known by a copy alone counts as known to AdoptQuery,
+// and of a whole copy it says what the attempt's own worker would (DescribeTask).
+// A copy that an older coordinator wanted, and none has adopted since, makes room
+// for what a newer one wants under that name.
 //
 // # Failures
 //

@@ -232,7 +232,11 @@ func (m *Manager) find(id plan.TaskID, epoch uint64) (*attempt, error) {
 func (m *Manager) UpdateTask(_ context.Context, req *pb.UpdateTaskRequest) (*pb.UpdateTaskResponse, error) {
 	m.hearing.RLock()
 	defer m.hearing.RUnlock()
-	a, err := m.find(exchange.TaskFromProto(req.Task), req.Epoch)
+	id := exchange.TaskFromProto(req.Task)
+	a, err := m.find(id, req.Epoch)
+	if err != nil && req.Update == nil && m.countSpare(id, req.Epoch) {
+		return &pb.UpdateTaskResponse{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

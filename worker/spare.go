@@ -3,11 +3,12 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
-	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tuttidb/tutti/exchange"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -17,11 +18,16 @@ import (
 // spare is a copy of an output that an attempt on another worker made. It belongs
 // to the query as attempts do, and is found by the attempt's name.
 type spare struct {
-	epoch  uint64 // of the coordinator that wanted it
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	done   chan struct{} // closed when all of it is here, or none will be
-	err    error         // why none will be; to be read when done is closed
+	// epoch is that of the coordinator that wanted it or has adopted it, counts that
+	// of the last one that is known to count it. Their lock is the manager's.
+	epoch, counts uint64
+	ctx           context.Context
+	cancel        context.CancelCauseFunc
+	done          chan struct{} // closed when all of it is here, or none will be
+	// To be read when done is closed: what the attempt's worker says of it, or why
+	// nothing will be here.
+	about *pb.AdoptedTask
+	err   error
 }
 
 // over reports whether nothing is being copied any more.
@@ -99,7 +105,7 @@ func (m *Manager) admitSpare(ctx context.Context, req *pb.CopyOutputRequest) (s 
 	if err != nil {
 		return nil, false, err
 	}
-	s = &spare{epoch: req.Epoch, done: make(chan struct{})}
+	s = &spare{epoch: req.Epoch, counts: req.Epoch, done: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	q.keep(id, s)
 	return s, true, nil
@@ -143,6 +149,11 @@ func (m *Manager) fill(s *spare, req *pb.CopyOutputRequest) error {
 	s.err = m.d.Store.Copy(s.ctx, exchange.CopyConfig{
 		Task: id, Address: req.Address, Ends: endsOf(req), Account: m.d.Account.Child("copy of task "+id.String(), 0), Conns: m.d.Conns, Auth: m.d.Auth,
 	})
+	if s.err == nil { // the attempt has ended: nothing about it changes any more
+		if s.about, s.err = m.describe(s.ctx, req); s.err != nil {
+			m.d.Store.Release(id)
+		}
+	}
 	switch why := context.Cause(s.ctx); { // who gives these frees what has come nevertheless
 	case errors.Is(why, errReleased), errors.Is(why, errQueryEnded):
 		s.err = status.Error(codes.Aborted, why.Error())
@@ -161,6 +172,87 @@ func (m *Manager) fill(s *spare, req *pb.CopyOutputRequest) error {
 		}
 	}
 	return s.err
+}
+
+// maxAbout bounds what is kept about the attempt whose output a spare is a copy of,
+// in bytes: splits, sources and filters can be long.
+const maxAbout = 1 << 20
+
+// describe asks a worker about an attempt whose output is to be copied.
+func (m *Manager) describe(ctx context.Context, req *pb.CopyOutputRequest) (*pb.AdoptedTask, error) {
+	conn, err := m.d.Conns.Get(req.Address)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := pb.NewWorkerClient(conn).DescribeTask(ctx, &pb.DescribeTaskRequest{Task: req.Task, Epoch: req.Epoch})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("describe task %s on %s: %w", exchange.TaskFromProto(req.Task), req.Address, err)
+	case resp.GetTask().GetStatus() == nil || proto.Size(resp) > maxAbout:
+		return nil, fmt.Errorf("describe task %s on %s: an answer of %d bytes, at most %d are kept", exchange.TaskFromProto(req.Task), req.Address, proto.Size(resp), maxAbout)
+	}
+	resp.Task.Copy = true
+	return resp.Task, nil
+}
+
+// DescribeTask says of a finished attempt what AdoptQuery would, and changes
+// nothing. Of an attempt whose output is here as a copy it says what was said when
+// that was made.
+func (m *Manager) DescribeTask(_ context.Context, req *pb.DescribeTaskRequest) (*pb.DescribeTaskResponse, error) {
+	id := exchange.TaskFromProto(req.Task)
+	a, err := m.find(id, req.Epoch)
+	if err == nil && a.succeeded() && a.of(req.Epoch) {
+		return &pb.DescribeTaskResponse{Task: a.about()}, nil
+	}
+	if err == nil {
+		return nil, status.Errorf(codes.FailedPrecondition, "task %s has not finished, or is another coordinator's", id)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if q := m.queries[id.Stage.Query]; q != nil {
+		if s := q.spare(id); s != nil && s.whole() && s.epoch == req.Epoch {
+			return &pb.DescribeTaskResponse{Task: s.about}, nil
+		}
+	}
+	return nil, err
+}
+
+// whole reports whether all of the output is here.
+func (s *spare) whole() bool { return s.over() && s.err == nil }
+
+// countSpare notes that a coordinator counts the attempt of which there is a copy
+// here; false: there is none, or it is another coordinator's.
+func (m *Manager) countSpare(id plan.TaskID, epoch uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := m.queries[id.Stage.Query]
+	if q == nil {
+		return false
+	}
+	s := q.spare(id)
+	if s == nil || !s.whole() || s.epoch != epoch {
+		return false
+	}
+	s.counts = max(s.counts, epoch)
+	return true
+}
+
+// adoptSpares says of which attempts there are copies here; from now on these belong
+// to an epoch. Those that are still being made are none, and will be replaced if they
+// are wanted. The caller holds the manager's lock.
+func (m *Manager) adoptSpares(q *query, epoch uint64) (out []*pb.AdoptedTask) {
+	for id, s := range q.copies() {
+		if !s.whole() || q.find(id) != nil {
+			continue
+		}
+		if _, _, there := m.d.Store.Dropped(id); !there {
+			continue
+		}
+		about := proto.CloneOf(s.about)
+		about.Epoch, s.epoch = s.counts, epoch
+		out = append(out, about)
+	}
+	return out
 }
 
 // copyFailed is the answer when an output could not be copied. That it is lost
@@ -221,9 +313,9 @@ func (q *query) giveUp(id plan.TaskID, s *spare) {
 	}
 }
 
-// copies returns the copies that there are.
-func (q *query) copies() []*spare {
+// copies returns the copies that there are, whole or not.
+func (q *query) copies() map[plan.TaskID]*spare {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.Collect(maps.Values(q.spares))
+	return maps.Clone(q.spares)
 }

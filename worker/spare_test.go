@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tuttidb/tutti/exchange"
 	"github.com/tuttidb/tutti/planner/plan"
@@ -177,26 +178,111 @@ func TestOwnOutputIsNotCopied(t *testing.T) {
 	}
 }
 
+// adopt has a node tell the coordinator of an epoch what it has.
+func (n *node) adopt(t *testing.T, epoch uint64) *pb.AdoptQueryResponse {
+	t.Helper()
+	resp, err := n.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
 // TestCopyOfAnOlderCoordinator: its name counts as known, and makes room: for
 // another output of that name, be it copied or made here.
 func TestCopyOfAnOlderCoordinator(t *testing.T) {
 	a, b, c := startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil)
 	old := scanned(t, a, "q", 4, 1, 1000)
 	copyTo(t, b, copyRequest(a, old, 1))
-	resp, err := b.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: 2})
-	if err != nil || resp.NextAttempt != 5 || len(resp.Tasks) != 0 || !b.has(old.Task) {
-		t.Fatalf("adopted %v, %v", resp, err)
+	if resp := b.adopt(t, 2); resp.NextAttempt != 5 || len(resp.Tasks) != 1 || !b.has(old.Task) {
+		t.Fatalf("adopted %v", resp)
 	}
 	other := scanned(t, c, "q", 4, 1, 2000)
-	copyTo(t, b, copyRequest(c, other, 2))
+	c.adopt(t, 3)
+	copyTo(t, b, copyRequest(c, other, 3))
 	rows, _, err := readStage(t.Context(), b, "q", 2, &pb.Inputs{Sources: []*pb.Source{sourceOf(b, other, 0)}, Complete: []int32{2}})
 	if rows != 2000 || err != nil {
 		t.Errorf("%d rows, %v", rows, err)
 	}
 	req := request(t, "q", scanFragment(plan.Gather), 0, 1, 1)
-	req.Task.Attempt, req.Epoch = 4, 3
+	req.Task.Attempt, req.Epoch = 4, 4
 	if _, err := b.client.StartTask(t.Context(), req); err != nil {
 		t.Errorf("an attempt of that name: %v", err)
+	}
+}
+
+// TestAdoptedCopy: who has a copy says of its attempt, to a coordinator that goes on,
+// what the attempt's own worker would, which may be gone; and of a copy of the copy.
+func TestAdoptedCopy(t *testing.T) {
+	a, b, c := startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil)
+	st := scanned(t, a, "q", 0, 2, 1000)
+	copyTo(t, b, copyRequest(a, st, 1))
+	want := a.adopt(t, 1).Tasks[0]
+	endQuery(t, a, "q")
+	copyTo(t, c, copyRequest(b, st, 1))
+	want.Copy = true
+	same := func(n *node, epoch, counts uint64) {
+		t.Helper()
+		resp := n.adopt(t, epoch)
+		if len(resp.Tasks) != 1 {
+			t.Fatalf("adopted %v", resp)
+		}
+		got := resp.Tasks[0]
+		want.Epoch, want.Status.Version = counts, got.Status.Version // which moves on
+		if !proto.Equal(got, want) {
+			t.Errorf("adopted\n%v, want\n%v", got, want)
+		}
+	}
+	same(b, 2, 1)
+	same(b, 3, 1) // the second has not said that it counts
+	count := func(n *node, epoch uint64) error {
+		_, err := n.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: st.Task, Epoch: epoch})
+		return err
+	}
+	if err := count(b, 3); err != nil {
+		t.Error(err)
+	}
+	same(b, 4, 3)
+	same(c, 4, 1)
+	if err := count(b, 3); cause(err) != pb.Failure_CAUSE_DEPOSED {
+		t.Errorf("an old coordinator counts it: %v", err)
+	}
+	if _, err := c.client.CopyOutput(t.Context(), &pb.CopyOutputRequest{Task: st.Task, Epoch: 3, Address: b.address, Partitions: st.End.Partitions}); cause(err) != pb.Failure_CAUSE_DEPOSED {
+		t.Errorf("an old coordinator has it copied: %v", err)
+	}
+	if _, err := b.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: st.Task, Epoch: 4, Update: &pb.TaskUpdate{Number: 2}}); status.Code(err) != codes.NotFound {
+		t.Errorf("an update: %v", err)
+	}
+	if _, err := b.client.ReleaseOutputs(t.Context(), &pb.ReleaseOutputsRequest{Epoch: 4, Tasks: []*pb.TaskId{st.Task}}); err != nil {
+		t.Fatal(err)
+	}
+	if resp := b.adopt(t, 5); len(resp.Tasks) != 0 || resp.NextAttempt != 1 {
+		t.Errorf("after its release: %v", resp)
+	}
+}
+
+// TestDescribeTask: what is not there, has not finished or is another coordinator's
+// is not described.
+func TestDescribeTask(t *testing.T) {
+	a, req, let := gated(t)
+	describe := func(epoch uint64, id *pb.TaskId) codes.Code {
+		_, err := a.client.DescribeTask(t.Context(), &pb.DescribeTaskRequest{Task: id, Epoch: epoch})
+		return status.Code(err)
+	}
+	if code := describe(1, req.Task); code != codes.FailedPrecondition {
+		t.Errorf("running: %v", code)
+	}
+	if code := describe(1, &pb.TaskId{Query: "q", Stage: 9}); code != codes.NotFound {
+		t.Errorf("unknown: %v", code)
+	}
+	let()
+	w := watch(t.Context(), a, "q")
+	w.await(t, req.Task)
+	if code := describe(1, req.Task); code != codes.OK {
+		t.Errorf("finished: %v", code)
+	}
+	if code := describe(2, req.Task); code != codes.FailedPrecondition {
+		t.Errorf("to a coordinator that has not adopted it: %v", code)
 	}
 }
 
@@ -314,6 +400,7 @@ func TestNewerCoordinatorWaitsForNoOlderCopy(t *testing.T) {
 	go func() { _, err := b.client.CopyOutput(t.Context(), req); old <- err }()
 	b.awaitOutputs(t, 1)
 	st := scanned(t, c, "q", 0, 1, 2000)
+	c.adopt(t, 2)
 	copyTo(t, b, copyRequest(c, st, 2))
 	if err := <-old; status.Code(err) != codes.Aborted {
 		t.Errorf("the old one: %v", err)
@@ -373,9 +460,8 @@ func TestTaskReadsTheCopy(t *testing.T) {
 		if _, err := reader.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: pass.Task, Epoch: 1, Update: moved}); err != nil {
 			t.Fatal(err)
 		}
-		resp, err := reader.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: 1})
-		if err != nil || len(resp.Tasks) != 1 || len(resp.Tasks[0].Status.LostInputs) != 0 {
-			t.Errorf("the loss is told again: %v, %v", resp, err)
+		if resp := reader.adopt(t, 1); len(resp.Tasks) == 0 || len(resp.Tasks[0].Status.LostInputs) != 0 {
+			t.Errorf("the loss is told again: %v", resp)
 		}
 		end := w.await(t, pass.Task)
 		if end.State != pb.TaskState_TASK_STATE_FINISHED {

@@ -153,8 +153,8 @@ func inventoryFromProto(at query.Place, m *pb.AdoptQueryResponse) (query.Invento
 		}
 		a := query.Attempt{
 			Status: st, Partition: int(t.Partition), Partitions: int(t.Partitions), Outputs: int(t.OutputPartitions),
-			Epoch: t.Epoch, Chosen: t.Chosen, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{},
-			Released: t.Released, DroppedFrames: t.DroppedFrames, DroppedRows: t.DroppedRows,
+			Epoch: t.Epoch, Chosen: t.Chosen, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{}, Addresses: map[plan.TaskID]string{},
+			Released: t.Released, DroppedFrames: t.DroppedFrames, DroppedRows: t.DroppedRows, Copy: t.Copy,
 		}
 		for _, s := range t.GetTold().GetSplits() {
 			a.Splits = append(a.Splits, query.Split{
@@ -165,7 +165,8 @@ func inventoryFromProto(at query.Place, m *pb.AdoptQueryResponse) (query.Invento
 			a.NoMore = append(a.NoMore, plan.NodeID(n))
 		}
 		for _, s := range t.GetTold().GetInputs().GetSources() {
-			a.Told[exchange.TaskFromProto(s.Task)] = s.Committed
+			id := exchange.TaskFromProto(s.Task)
+			a.Told[id], a.Addresses[id] = s.Committed, s.Address
 		}
 		for _, f := range t.GetTold().GetInputs().GetComplete() {
 			a.Complete = append(a.Complete, plan.FragmentID(f))

@@ -35,7 +35,9 @@ import (
 //     has to be listed again and has left no trace.
 //  6. Where outputs may differ when they are made again, nothing may be lost that
 //     anything was made of.
-//  7. The root's rows stay in their order: once some are the client's, only the
+//  7. A copy of an output is as good as the attempt that made it, which has ended;
+//     where both are it is the copy. Readers may know the output by another place.
+//  8. The root's rows stay in their order: once some are the client's, only the
 //     attempt that they came from can go on, and only with the rows after them.
 
 // Inventory is what a query has at a place.
@@ -58,12 +60,13 @@ type Attempt struct {
 	// Splits are those it has not given back, NoMore the scans that get no more.
 	Splits []Split
 	NoMore []plan.NodeID
-	// Told are the sources it knows of, with whether as committed; Complete the
-	// upstream stages that it knows to be so; Filters those that it has, or does
-	// not wait for.
-	Told     map[plan.TaskID]bool
-	Complete []plan.FragmentID
-	Filters  []plan.DynamicID
+	// Told are the sources it knows of, with whether as committed, Addresses where it
+	// knows them to be; Complete the upstream stages that it knows to be so; Filters
+	// those that it has, or does not wait for.
+	Told      map[plan.TaskID]bool
+	Addresses map[plan.TaskID]string
+	Complete  []plan.FragmentID
+	Filters   []plan.DynamicID
 	// Status has all filters, and all that was consumed or lost.
 	Status Status
 	// Released says that its output is gone. Of a streamed one the first frames
@@ -72,6 +75,9 @@ type Attempt struct {
 	// Chosen says that the client has been given rows of its output.
 	Chosen                     bool
 	DroppedFrames, DroppedRows int64
+	// Copy says that a copy of its output is what is here, beside what its worker said
+	// of it when that was made.
+	Copy bool
 }
 
 // Skipped is how much of the beginning of the root's output is not there.
@@ -145,29 +151,6 @@ type adopter struct {
 	known int32
 	// blank are the stages with a lost task of which nobody knows what it read.
 	blank map[plan.FragmentID]bool
-}
-
-// found is what is known of a task.
-type found struct {
-	part Part
-	// last is the highest number of an attempt, lowest the lowest that is known.
-	last, lowest int32
-	// at and attempt are the highest one that is somewhere; nil: none is.
-	at      Place
-	attempt *Attempt
-	rest    []located // the others
-	low     bool      // a planted bug
-}
-
-// located is an attempt that is somewhere.
-type located struct {
-	at Place
-	id plan.TaskID
-}
-
-// lost reports whether the attempt that counts is nowhere.
-func (f *found) lost() bool {
-	return f.attempt == nil || f.attempt.Status.Task.Attempt < f.last && !f.low
 }
 
 // another is the number of another run.
@@ -296,19 +279,6 @@ func (b *adopter) task(id plan.TaskID) *found {
 	}
 	f.last, f.lowest = max(f.last, id.Attempt), min(f.lowest, id.Attempt)
 	return f
-}
-
-// take notes where an attempt is.
-func (f *found) take(at Place, a *Attempt, fault Fault) {
-	switch {
-	case f.attempt == nil:
-	case (a.Status.Task.Attempt > f.attempt.Status.Task.Attempt) == (fault != FaultAdoptLow):
-		f.rest = append(f.rest, located{f.at, f.attempt.Status.Task})
-	default:
-		f.rest = append(f.rest, located{at, a.Status.Task})
-		return
-	}
-	f.at, f.attempt = at, a
 }
 
 // counting calls f for each attempt that counts and is somewhere.
@@ -464,6 +434,13 @@ func (b *adopter) present(s *Stage, f *found) {
 	for _, id := range a.Filters {
 		t.ToldFilters[id] = true
 	}
+	if f.spare != (Place{}) {
+		if t.Copy = f.spare; a.Status.State != Finished || a.Released {
+			b.run.dropCopy(t)
+		} else {
+			b.run.Copies.Bytes += a.Status.outputBytes()
+		}
+	}
 	if b.a.Fault == FaultAdoptHas {
 		for id, committed := range a.Told {
 			t.Has[PartOf(id)] = committed
@@ -503,6 +480,9 @@ func (b *adopter) others() {
 		}
 		if f.attempt != nil && f.lost() {
 			note(f.at, f.attempt.Status.Task)
+			if f.spare != (Place{}) {
+				note(f.spare, f.attempt.Status.Task)
+			}
 		}
 	}
 	for _, inv := range b.places {
@@ -565,10 +545,26 @@ func (b *adopter) lostRoot() bool {
 	return f == nil || f.lost()
 }
 
+// mislead notes which attempts know outputs by places where they are no more.
+func (b *adopter) mislead() {
+	if b.a.Fault == FaultAdoptMoved {
+		return
+	}
+	b.counting(func(_ *found, a *Attempt) {
+		t := b.run.Task(a.Status.Task)
+		for id, address := range a.Addresses {
+			if src := b.run.Task(id); src != nil && src.Place.Address != address && src.Place != (Place{}) {
+				t.misled(id)
+			}
+		}
+	})
+}
+
 // judge lets each attempt that is somewhere report, sources first, and then has
 // what is lost made again. What cannot be is a reason.
 func (b *adopter) judge() string {
 	r := b.run
+	b.mislead()
 	stages := slices.Clone(r.Stages)
 	slices.SortStableFunc(stages, func(x, y *Stage) int { return cmp.Compare(y.Depth, x.Depth) })
 	for _, s := range stages {

@@ -19,6 +19,7 @@ type past struct {
 	rows     int64
 	change   func(*Adoption)
 	places   func([]Inventory) []Inventory
+	copies   []*Attempt // on a
 }
 
 var adoptStages = [3]plan.FragmentID{0, 1, 2}
@@ -65,6 +66,13 @@ func (p *past) finish(name string) {
 	}
 }
 
+// copy puts a copy of an attempt's output on a.
+func (p *past) copy(name string) {
+	x := *p.attempts[name]
+	x.Copy = true
+	p.copies = append(p.copies, &x)
+}
+
 // tell lets middle tasks know that a scan task is committed.
 func (p *past) tell(scan int32, mids ...string) {
 	for _, m := range mids {
@@ -89,6 +97,11 @@ func (p *past) adopt() (*Run, *NotAdoptable) {
 					inv.Attempts = append(inv.Attempts, *p.attempts[name])
 					inv.Next = max(inv.Next, p.attempts[name].Status.Task.Attempt+1)
 				}
+			}
+		}
+		if node == "a" {
+			for _, x := range p.copies {
+				inv.Attempts = append(inv.Attempts, *x)
 			}
 		}
 		places = append(places, inv)
@@ -248,6 +261,35 @@ func TestAdopt(t *testing.T) {
 			p.attempts["1.0"].Status.Consumed = []plan.TaskID{id(2, 1, 0)}
 		}, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=run"},
 		{"an attempt that was accepted, its twin is lost", func(p *past) { p.finish("2.1"); p.tell(1, "1.0") }, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=done"},
+		{"a copy beside its output", func(p *past) { p.finish("2.1"); p.copy("2.1") }, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=done"},
+		{"a copy in the place of its output, needed", func(p *past) {
+			p.finish("2.1")
+			p.tell(1, "1.0")
+			p.copy("2.1")
+			p.lose("b")
+		}, "0.0=run 1.0=run 1.1=again 2.0=run 2.1=done"},
+		{"the same in a stage that is complete, whose root may have rows of who read it", func(p *past) {
+			p.finish("2.0")
+			p.finish("2.1")
+			p.complete("1.0", "1.1")
+			p.tell(1, "1.0", "1.1")
+			p.tell(0, "1.0", "1.1")
+			p.attempts["1.0"].Status.Consumed = []plan.TaskID{id(2, 0, 0)}
+			p.copy("2.1")
+			p.at["2.1"] = ""
+		}, "0.0=run 1.0=run 1.1=run 2.0=done 2.1=done"},
+		{"a copy that the coordinator before did not count, in the place of its output", func(p *past) {
+			p.finish("2.1")
+			p.tell(1, "1.0")
+			p.copy("2.1")
+			p.lose("b")
+			for name, a := range p.attempts {
+				if name != "2.1" {
+					a.Epoch = 2
+				}
+			}
+			p.copies[0].Epoch = 1
+		}, "What task q.2.1"},
 		{"two tasks have a split", func(p *past) { p.attempts["2.1"].Splits[0].ID = 0 }, "have the same split"},
 		{"a split of another's scan", func(p *past) { p.attempts["2.1"].Splits[0].Scan = 99 }, "not its own"},
 		{"a task that the plan has not", func(p *past) { p.attempts["2.1"].Status.Task.Stage.Fragment = 3 }, "which the plan does not"},

@@ -16,9 +16,8 @@ import "github.com/tuttidb/tutti/planner/plan"
 //  3. Readers hear of a copy when it has taken the place of its output, as of the
 //     same attempt at another address.
 //  4. A copy is freed when its output is, or is superseded, or its place is drained.
-//  5. Nothing is copied where another coordinator may take the run over: it would
-//     know of no copies, nor of which splits a scan's output was made whose worker
-//     is gone.
+//  5. A copy's place can say of the attempt what its own worker could, so that another
+//     coordinator may take the run over when that is gone (Adopt).
 
 // Copies counts what became of copies.
 type Copies struct {

@@ -83,6 +83,7 @@ const (
 	FaultTwinKept            // who comes second is not stopped
 	FaultCopyUntold          // readers are not told that a copy took the place of its output
 	FaultCopyKept            // copies are not freed
+	FaultAdoptMoved          // after a takeover readers are not told that a copy took the place of its output
 	Faults
 )
 
@@ -542,11 +543,13 @@ func (r *Run) readers(s *Stage) (done, over bool) {
 	return true, (over || !r.Recovery.Tasks) && r.Fault != FaultKeepForever
 }
 
-func (t *Task) outputBytes() (n int64) {
-	if t.Status.End == nil {
-		return t.Status.OutputBytes
+func (t *Task) outputBytes() int64 { return t.Status.outputBytes() }
+
+func (st *Status) outputBytes() (n int64) {
+	if st.End == nil {
+		return st.OutputBytes
 	}
-	for _, p := range t.Status.End.Partitions {
+	for _, p := range st.End.Partitions {
 		n += p.Bytes
 	}
 	return n

@@ -140,6 +140,7 @@ type try struct {
 	partitions       int
 	handed           []query.Split
 	told             map[plan.TaskID]bool
+	at               map[plan.TaskID]string // where it was told they are
 	allConsumed      []plan.TaskID
 	allLost          []plan.TaskID
 	end              *query.End
@@ -422,7 +423,7 @@ func (c *chaos) deliver(a Action, epoch int) {
 		}
 		k = &try{
 			id: t.ID, f: a.Fragment, epoch: epoch, counts: epoch, part: partitionOf(c.run.Stages[a.Fragment.ID], t), partitions: a.Partitions, outs: a.OutputPartitions,
-			stream: a.Stream, inputs: map[query.Part]*input{}, complete: map[plan.FragmentID]bool{}, told: map[plan.TaskID]bool{},
+			stream: a.Stream, inputs: map[query.Part]*input{}, complete: map[plan.FragmentID]bool{}, told: map[plan.TaskID]bool{}, at: map[plan.TaskID]string{},
 		}
 		p.tries[t.ID] = k
 		p.order = append(p.order, k)

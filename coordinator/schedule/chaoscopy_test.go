@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/tuttidb/tutti/coordinator/query"
@@ -43,22 +44,32 @@ func (c *chaos) copyOn() {
 	})
 }
 
-// copyNow copies an output if it can be had, and be put where it is to go.
+// copyNow copies an output, and what its place says of the attempt, if it can be
+// had, and be put where it is to go.
 func (c *chaos) copyNow(x *copyJob) bool {
 	from, to, id := c.byAddress(x.from.Address), c.at(x.to), x.task.ID
 	switch {
-	case to == nil || !to.alive || to.frozen > 0 || x.epoch < to.epoch || to.tries[id] != nil:
+	case to == nil || !to.alive || to.frozen > 0 || x.epoch < to.epoch:
 		return false
-	case from == nil || !from.alive || from.frozen > 0 || c.cut[[2]int{to.n, from.n}] > 0:
+	case from == nil || !from.alive || from.frozen > 0 || c.cut[[2]int{to.n, from.n}] > 0 || x.epoch < from.epoch:
 		return false
+	}
+	if old := to.tries[id]; old != nil {
+		if !old.isCopy() || old.epoch == x.epoch {
+			return old.isCopy()
+		}
+		to.drop(id)
 	}
 	k := from.tries[id]
-	if k == nil || !k.ended {
+	if k == nil || !k.ended || k.epoch != x.epoch {
 		return false
 	}
-	to.epoch = max(to.epoch, x.epoch)
-	to.tries[id] = &try{id: id, f: k.f, epoch: x.epoch, counts: x.epoch, number: 1, ended: true, outs: k.outs, out: k.out, copyAt: x.to}
-	to.order = append(to.order, to.tries[id])
+	from.epoch, to.epoch = x.epoch, x.epoch
+	spare := *k
+	spare.counts, spare.copyAt, spare.inbox = x.epoch, x.to, nil
+	spare.told, spare.at, spare.complete = maps.Clone(k.told), maps.Clone(k.at), maps.Clone(k.complete)
+	to.tries[id] = &spare
+	to.order = append(to.order, &spare)
 	return true
 }
 

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -86,6 +87,7 @@ func (c *chaos) takeover() {
 		if run.Again > 0 {
 			c.note("attempts follow a takeover")
 		}
+		c.noteCopies(found)
 		c.run = run
 		for _, inv := range found { // most hear that they count
 			for _, k := range c.at(inv.Place).order {
@@ -118,6 +120,21 @@ func (c *chaos) takeover() {
 	c.relist()
 }
 
+// noteCopies notes what became of copies that places have.
+func (c *chaos) noteCopies(found []query.Inventory) {
+	for _, inv := range found {
+		for _, a := range inv.Attempts {
+			switch t := c.run.Task(a.Status.Task); {
+			case t == nil || !a.Copy:
+			case t.Place == inv.Place:
+				c.note("a copy is taken over in the place of its output")
+			case t.Copy == inv.Place:
+				c.note("a copy is taken over beside its output")
+			}
+		}
+	}
+}
+
 // reasonOf is a reason without its numbers.
 func reasonOf(text string) string {
 	return string(slices.DeleteFunc([]rune(text), func(r rune) bool { return r >= '0' && r <= '9' || r == '.' }))
@@ -139,9 +156,6 @@ func (c *chaos) inventory(p *proc) query.Inventory {
 	p.mail, p.answers = nil, nil
 	inv := query.Inventory{Place: p.place, Next: p.tomb, Ended: p.tomb > 0 && len(p.order) == 0}
 	for _, k := range slices.Clone(p.order) {
-		if k.isCopy() {
-			continue // of which no coordinator hears but the one that had it made
-		}
 		if k.number == 0 { // its start is a word of the old coordinator
 			if c.bug != bugUnfenced {
 				p.drop(k.id)
@@ -162,7 +176,7 @@ func (c *chaos) inventory(p *proc) query.Inventory {
 func (k *try) tells(c *chaos) query.Attempt {
 	a := query.Attempt{
 		Epoch: uint64(k.counts), Chosen: k.chosen, Partition: k.part, Partitions: k.partitions, Outputs: k.outs, Update: k.number, Splits: slices.Clone(k.handed),
-		Told: map[plan.TaskID]bool{}, DroppedRows: int64(k.low), DroppedFrames: int64(k.low),
+		Told: map[plan.TaskID]bool{}, Addresses: maps.Clone(k.at), DroppedRows: int64(k.low), DroppedFrames: int64(k.low), Copy: k.isCopy(),
 	}
 	for id, committed := range k.told {
 		a.Told[id] = committed

@@ -151,7 +151,7 @@ func (c *chaos) hear(p *proc, k *try, w word) {
 // source takes what is said about an attempt, as exchange.reading does.
 func (c *chaos) source(p *proc, k *try, src Source) {
 	part := query.PartOf(src.Task)
-	k.told[src.Task] = src.Committed
+	k.told[src.Task], k.at[src.Task] = src.Committed, src.Address
 	in := k.inputs[part]
 	switch {
 	case in == nil:

@@ -79,7 +79,7 @@ func startCopies(r *query.Run, nodes []Node) (out []Action) {
 // copyPays reports whether an output is worth a copy: it took long to make, and is
 // small.
 func copyPays(t *query.Task) bool {
-	bytes, cost := int64(0), 2*fetchCost // for the word to copy it, and the answer
+	bytes, cost := int64(0), 3*fetchCost // for the word to copy it, what is asked about it, and the answers
 	for _, p := range t.Status.End.Partitions {
 		if bytes += p.Bytes; p.Frames > 0 {
 			cost += fetchCost

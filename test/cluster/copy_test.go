@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestCopies(t *testing.T) {
 		res, err := s.Query(ctx, summed)
 		got <- answer{res, err}
 	}()
-	c.finished(ctx, t, "worker-2", 3500*time.Millisecond)
+	finished(ctx, t, session(t, c, "system", "runtime"), "worker-2", 3500*time.Millisecond)
 	c.Workers[1].Kill()
 	a := <-got
 	if a.err != nil || fmt.Sprint(a.res.Rows) != fmt.Sprint(want.Rows) {
@@ -51,12 +52,49 @@ func TestCopies(t *testing.T) {
 	}
 }
 
+// TestCopiesTakenOver kills a worker whose outputs others have copies of, and then
+// the coordinator that knew: the next one finds the copies in the place of what they
+// are copies of, and goes on.
+func TestCopiesTakenOver(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	c := coordinatorsOf(t, "copiestaken", 3)
+	if err := c.StartAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c.settle(t, 3)
+	want, err := (&reader{url: c.URL}).query(ctx, summed, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := patient(ctx, c.URL, summed)
+	s, err := slt.NewSession(c.URL, "system", "runtime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished(ctx, t, s, "worker-2", 3500*time.Millisecond)
+	c.Workers[1].Kill()
+	for deadline := time.Now().Add(30 * time.Second); c.said(t, `"copies used"=`) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the loss was not noticed")
+		}
+	}
+	unused := c.said(t, `"copies used"=0`)
+	c.replace(ctx, t, c.Leader(ctx))
+	a := <-got
+	if a.err != nil || !slices.Equal(a.rows, want) {
+		t.Fatalf("%v, %v, want %v", a.rows, a.err, want)
+	}
+	if n, again := c.said(t, "run taken over"), c.said(t, "query begins again"); unused > 0 || n == 0 || again > 0 {
+		t.Errorf("copies unused %d, runs taken over %d, begun again %d", unused, n, again)
+	}
+}
+
 // finished waits until a query has run for a while, and has finished tasks on a
 // worker, or is over.
-func (c *Cluster) finished(ctx context.Context, t *testing.T, worker string, age time.Duration) {
+func finished(ctx context.Context, t *testing.T, s *slt.Session, worker string, age time.Duration) {
 	t.Helper()
-	s, began := session(t, c, "system", "runtime"), time.Now()
-	for {
+	for began := time.Now(); ; {
 		res, err := s.Query(ctx, "SELECT count(*), count_if(node_id = '"+worker+"' AND state = 'FINISHED') FROM tasks WHERE query_id IN "+
 			"(SELECT query_id FROM queries WHERE state = 'RUNNING' AND query LIKE '%sf60%' AND query NOT LIKE '%runtime%' AND query NOT LIKE '%count_if%')")
 		if err != nil {

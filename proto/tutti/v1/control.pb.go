@@ -2921,6 +2921,102 @@ func (*CopyOutputResponse) Descriptor() ([]byte, []int) {
 	return file_tutti_v1_control_proto_rawDescGZIP(), []int{34}
 }
 
+type DescribeTaskRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Task          *TaskId                `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeTaskRequest) Reset() {
+	*x = DescribeTaskRequest{}
+	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeTaskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeTaskRequest) ProtoMessage() {}
+
+func (x *DescribeTaskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeTaskRequest.ProtoReflect.Descriptor instead.
+func (*DescribeTaskRequest) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *DescribeTaskRequest) GetTask() *TaskId {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
+func (x *DescribeTaskRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+type DescribeTaskResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Task          *AdoptedTask           `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeTaskResponse) Reset() {
+	*x = DescribeTaskResponse{}
+	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeTaskResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeTaskResponse) ProtoMessage() {}
+
+func (x *DescribeTaskResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeTaskResponse.ProtoReflect.Descriptor instead.
+func (*DescribeTaskResponse) Descriptor() ([]byte, []int) {
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *DescribeTaskResponse) GetTask() *AdoptedTask {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
 // Ticket is a Flight ticket for one partition of an attempt's output, from a
 // frame on. It is signed with the internal secret.
 type Ticket struct {
@@ -2935,7 +3031,7 @@ type Ticket struct {
 
 func (x *Ticket) Reset() {
 	*x = Ticket{}
-	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	mi := &file_tutti_v1_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3043,7 @@ func (x *Ticket) String() string {
 func (*Ticket) ProtoMessage() {}
 
 func (x *Ticket) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[35]
+	mi := &file_tutti_v1_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3056,7 @@ func (x *Ticket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ticket.ProtoReflect.Descriptor instead.
 func (*Ticket) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{35}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Ticket) GetTask() *TaskId {
@@ -3001,7 +3097,7 @@ type AdoptQueryRequest struct {
 
 func (x *AdoptQueryRequest) Reset() {
 	*x = AdoptQueryRequest{}
-	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	mi := &file_tutti_v1_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3109,7 @@ func (x *AdoptQueryRequest) String() string {
 func (*AdoptQueryRequest) ProtoMessage() {}
 
 func (x *AdoptQueryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[36]
+	mi := &file_tutti_v1_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3122,7 @@ func (x *AdoptQueryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptQueryRequest.ProtoReflect.Descriptor instead.
 func (*AdoptQueryRequest) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{36}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AdoptQueryRequest) GetQuery() string {
@@ -3057,7 +3153,7 @@ type AdoptQueryResponse struct {
 
 func (x *AdoptQueryResponse) Reset() {
 	*x = AdoptQueryResponse{}
-	mi := &file_tutti_v1_control_proto_msgTypes[37]
+	mi := &file_tutti_v1_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3069,7 +3165,7 @@ func (x *AdoptQueryResponse) String() string {
 func (*AdoptQueryResponse) ProtoMessage() {}
 
 func (x *AdoptQueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[37]
+	mi := &file_tutti_v1_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3082,7 +3178,7 @@ func (x *AdoptQueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptQueryResponse.ProtoReflect.Descriptor instead.
 func (*AdoptQueryResponse) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{37}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AdoptQueryResponse) GetTasks() []*AdoptedTask {
@@ -3128,14 +3224,17 @@ type AdoptedTask struct {
 	// started it, or the last one that adopted it.
 	Epoch uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// chosen says that the client reads it: see DeliveredRows.
-	Chosen        bool `protobuf:"varint,11,opt,name=chosen,proto3" json:"chosen,omitempty"`
+	Chosen bool `protobuf:"varint,11,opt,name=chosen,proto3" json:"chosen,omitempty"`
+	// copy says that there is no more of it here than a copy of its output: see
+	// CopyOutput.
+	Copy          bool `protobuf:"varint,12,opt,name=copy,proto3" json:"copy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AdoptedTask) Reset() {
 	*x = AdoptedTask{}
-	mi := &file_tutti_v1_control_proto_msgTypes[38]
+	mi := &file_tutti_v1_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3246,7 @@ func (x *AdoptedTask) String() string {
 func (*AdoptedTask) ProtoMessage() {}
 
 func (x *AdoptedTask) ProtoReflect() protoreflect.Message {
-	mi := &file_tutti_v1_control_proto_msgTypes[38]
+	mi := &file_tutti_v1_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3259,7 @@ func (x *AdoptedTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptedTask.ProtoReflect.Descriptor instead.
 func (*AdoptedTask) Descriptor() ([]byte, []int) {
-	return file_tutti_v1_control_proto_rawDescGZIP(), []int{38}
+	return file_tutti_v1_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AdoptedTask) GetStatus() *TaskStatus {
@@ -3236,6 +3335,13 @@ func (x *AdoptedTask) GetEpoch() uint64 {
 func (x *AdoptedTask) GetChosen() bool {
 	if x != nil {
 		return x.Chosen
+	}
+	return false
+}
+
+func (x *AdoptedTask) GetCopy() bool {
+	if x != nil {
+		return x.Copy
 	}
 	return false
 }
@@ -3493,7 +3599,12 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x04 \x03(\v2\x16.tutti.v1.PartitionEndR\n" +
 	"partitions\"\x14\n" +
-	"\x12CopyOutputResponse\"}\n" +
+	"\x12CopyOutputResponse\"Q\n" +
+	"\x13DescribeTaskRequest\x12$\n" +
+	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"A\n" +
+	"\x14DescribeTaskResponse\x12)\n" +
+	"\x04task\x18\x01 \x01(\v2\x15.tutti.v1.AdoptedTaskR\x04task\"}\n" +
 	"\x06Ticket\x12$\n" +
 	"\x04task\x18\x01 \x01(\v2\x10.tutti.v1.TaskIdR\x04task\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1d\n" +
@@ -3506,7 +3617,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x12AdoptQueryResponse\x12+\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x05tasks\x12!\n" +
 	"\fnext_attempt\x18\x02 \x01(\x05R\vnextAttempt\x12\x14\n" +
-	"\x05ended\x18\x03 \x01(\bR\x05ended\"\xfe\x02\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\"\x92\x03\n" +
 	"\vAdoptedTask\x12,\n" +
 	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1e\n" +
@@ -3521,7 +3632,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\fdropped_rows\x18\t \x01(\x03R\vdroppedRows\x12\x14\n" +
 	"\x05epoch\x18\n" +
 	" \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06chosen\x18\v \x01(\bR\x06chosen*\xd1\x01\n" +
+	"\x06chosen\x18\v \x01(\bR\x06chosen\x12\x12\n" +
+	"\x04copy\x18\f \x01(\bR\x04copy*\xd1\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PLANNED\x10\x01\x12\x16\n" +
@@ -3532,7 +3644,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x12TASK_STATE_ABORTED\x10\x06\x12\x15\n" +
 	"\x11TASK_STATE_FAILED\x10\a2D\n" +
 	"\aCluster\x129\n" +
-	"\x04Join\x12\x15.tutti.v1.JoinRequest\x1a\x16.tutti.v1.JoinResponse(\x010\x012\x8c\x04\n" +
+	"\x04Join\x12\x15.tutti.v1.JoinRequest\x1a\x16.tutti.v1.JoinResponse(\x010\x012\xdb\x04\n" +
 	"\x06Worker\x12D\n" +
 	"\tStartTask\x12\x1a.tutti.v1.StartTaskRequest\x1a\x1b.tutti.v1.StartTaskResponse\x12G\n" +
 	"\n" +
@@ -3544,7 +3656,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"AdoptQuery\x12\x1b.tutti.v1.AdoptQueryRequest\x1a\x1c.tutti.v1.AdoptQueryResponse\x12G\n" +
 	"\n" +
-	"CopyOutput\x12\x1b.tutti.v1.CopyOutputRequest\x1a\x1c.tutti.v1.CopyOutputResponseB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
+	"CopyOutput\x12\x1b.tutti.v1.CopyOutputRequest\x1a\x1c.tutti.v1.CopyOutputResponse\x12M\n" +
+	"\fDescribeTask\x12\x1d.tutti.v1.DescribeTaskRequest\x1a\x1e.tutti.v1.DescribeTaskResponseB1Z/github.com/tuttidb/tutti/proto/tutti/v1;tuttiv1b\x06proto3"
 
 var (
 	file_tutti_v1_control_proto_rawDescOnce sync.Once
@@ -3559,7 +3672,7 @@ func file_tutti_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_tutti_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_tutti_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_tutti_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                 // 0: tutti.v1.TaskState
 	(Failure_Cause)(0),             // 1: tutti.v1.Failure.Cause
@@ -3598,11 +3711,13 @@ var file_tutti_v1_control_proto_goTypes = []any{
 	(*ReleaseOutputsResponse)(nil), // 34: tutti.v1.ReleaseOutputsResponse
 	(*CopyOutputRequest)(nil),      // 35: tutti.v1.CopyOutputRequest
 	(*CopyOutputResponse)(nil),     // 36: tutti.v1.CopyOutputResponse
-	(*Ticket)(nil),                 // 37: tutti.v1.Ticket
-	(*AdoptQueryRequest)(nil),      // 38: tutti.v1.AdoptQueryRequest
-	(*AdoptQueryResponse)(nil),     // 39: tutti.v1.AdoptQueryResponse
-	(*AdoptedTask)(nil),            // 40: tutti.v1.AdoptedTask
-	(*Datum)(nil),                  // 41: tutti.v1.Datum
+	(*DescribeTaskRequest)(nil),    // 37: tutti.v1.DescribeTaskRequest
+	(*DescribeTaskResponse)(nil),   // 38: tutti.v1.DescribeTaskResponse
+	(*Ticket)(nil),                 // 39: tutti.v1.Ticket
+	(*AdoptQueryRequest)(nil),      // 40: tutti.v1.AdoptQueryRequest
+	(*AdoptQueryResponse)(nil),     // 41: tutti.v1.AdoptQueryResponse
+	(*AdoptedTask)(nil),            // 42: tutti.v1.AdoptedTask
+	(*Datum)(nil),                  // 43: tutti.v1.Datum
 }
 var file_tutti_v1_control_proto_depIdxs = []int32{
 	4,  // 0: tutti.v1.JoinRequest.hello:type_name -> tutti.v1.Hello
@@ -3622,9 +3737,9 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	15, // 14: tutti.v1.TaskUpdate.inputs:type_name -> tutti.v1.Inputs
 	20, // 15: tutti.v1.TaskUpdate.filters:type_name -> tutti.v1.DynamicFilter
 	19, // 16: tutti.v1.TaskUpdate.take_back:type_name -> tutti.v1.TakeBack
-	41, // 17: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
-	41, // 18: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
-	41, // 19: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
+	43, // 17: tutti.v1.DynamicFilter.min:type_name -> tutti.v1.Datum
+	43, // 18: tutti.v1.DynamicFilter.max:type_name -> tutti.v1.Datum
+	43, // 19: tutti.v1.DynamicFilter.values:type_name -> tutti.v1.Datum
 	2,  // 20: tutti.v1.UpdateTaskRequest.task:type_name -> tutti.v1.TaskId
 	18, // 21: tutti.v1.UpdateTaskRequest.update:type_name -> tutti.v1.TaskUpdate
 	25, // 22: tutti.v1.UpdateTaskResponse.status:type_name -> tutti.v1.TaskStatus
@@ -3645,31 +3760,35 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	2,  // 37: tutti.v1.DeliveredRows.task:type_name -> tutti.v1.TaskId
 	2,  // 38: tutti.v1.CopyOutputRequest.task:type_name -> tutti.v1.TaskId
 	27, // 39: tutti.v1.CopyOutputRequest.partitions:type_name -> tutti.v1.PartitionEnd
-	2,  // 40: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
-	40, // 41: tutti.v1.AdoptQueryResponse.tasks:type_name -> tutti.v1.AdoptedTask
-	25, // 42: tutti.v1.AdoptedTask.status:type_name -> tutti.v1.TaskStatus
-	18, // 43: tutti.v1.AdoptedTask.told:type_name -> tutti.v1.TaskUpdate
-	3,  // 44: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
-	16, // 45: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
-	21, // 46: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
-	23, // 47: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
-	30, // 48: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
-	32, // 49: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
-	38, // 50: tutti.v1.Worker.AdoptQuery:input_type -> tutti.v1.AdoptQueryRequest
-	35, // 51: tutti.v1.Worker.CopyOutput:input_type -> tutti.v1.CopyOutputRequest
-	6,  // 52: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
-	17, // 53: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
-	22, // 54: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
-	24, // 55: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
-	31, // 56: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
-	34, // 57: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
-	39, // 58: tutti.v1.Worker.AdoptQuery:output_type -> tutti.v1.AdoptQueryResponse
-	36, // 59: tutti.v1.Worker.CopyOutput:output_type -> tutti.v1.CopyOutputResponse
-	52, // [52:60] is the sub-list for method output_type
-	44, // [44:52] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	2,  // 40: tutti.v1.DescribeTaskRequest.task:type_name -> tutti.v1.TaskId
+	42, // 41: tutti.v1.DescribeTaskResponse.task:type_name -> tutti.v1.AdoptedTask
+	2,  // 42: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
+	42, // 43: tutti.v1.AdoptQueryResponse.tasks:type_name -> tutti.v1.AdoptedTask
+	25, // 44: tutti.v1.AdoptedTask.status:type_name -> tutti.v1.TaskStatus
+	18, // 45: tutti.v1.AdoptedTask.told:type_name -> tutti.v1.TaskUpdate
+	3,  // 46: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
+	16, // 47: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
+	21, // 48: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
+	23, // 49: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
+	30, // 50: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
+	32, // 51: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
+	40, // 52: tutti.v1.Worker.AdoptQuery:input_type -> tutti.v1.AdoptQueryRequest
+	35, // 53: tutti.v1.Worker.CopyOutput:input_type -> tutti.v1.CopyOutputRequest
+	37, // 54: tutti.v1.Worker.DescribeTask:input_type -> tutti.v1.DescribeTaskRequest
+	6,  // 55: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
+	17, // 56: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
+	22, // 57: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
+	24, // 58: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
+	31, // 59: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
+	34, // 60: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
+	41, // 61: tutti.v1.Worker.AdoptQuery:output_type -> tutti.v1.AdoptQueryResponse
+	36, // 62: tutti.v1.Worker.CopyOutput:output_type -> tutti.v1.CopyOutputResponse
+	38, // 63: tutti.v1.Worker.DescribeTask:output_type -> tutti.v1.DescribeTaskResponse
+	55, // [55:64] is the sub-list for method output_type
+	46, // [46:55] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_control_proto_init() }
@@ -3694,7 +3813,7 @@ func file_tutti_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tutti_v1_control_proto_rawDesc), len(file_tutti_v1_control_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   39,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -138,6 +138,7 @@ const (
 	Worker_ReleaseOutputs_FullMethodName = "/tutti.v1.Worker/ReleaseOutputs"
 	Worker_AdoptQuery_FullMethodName     = "/tutti.v1.Worker/AdoptQuery"
 	Worker_CopyOutput_FullMethodName     = "/tutti.v1.Worker/CopyOutput"
+	Worker_DescribeTask_FullMethodName   = "/tutti.v1.Worker/DescribeTask"
 )
 
 // WorkerClient is the client API for Worker service.
@@ -171,6 +172,9 @@ type WorkerClient interface {
 	// there and is what was committed; else nothing is kept. It is idempotent.
 	// The spare goes with ReleaseOutputs or EndQuery, as an output does.
 	CopyOutput(ctx context.Context, in *CopyOutputRequest, opts ...grpc.CallOption) (*CopyOutputResponse, error)
+	// DescribeTask says of a finished attempt what AdoptQuery would. Who copies its
+	// output asks, to say the same when the attempt's worker is gone.
+	DescribeTask(ctx context.Context, in *DescribeTaskRequest, opts ...grpc.CallOption) (*DescribeTaskResponse, error)
 }
 
 type workerClient struct {
@@ -260,6 +264,16 @@ func (c *workerClient) CopyOutput(ctx context.Context, in *CopyOutputRequest, op
 	return out, nil
 }
 
+func (c *workerClient) DescribeTask(ctx context.Context, in *DescribeTaskRequest, opts ...grpc.CallOption) (*DescribeTaskResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeTaskResponse)
+	err := c.cc.Invoke(ctx, Worker_DescribeTask_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WorkerServer is the server API for Worker service.
 // All implementations must embed UnimplementedWorkerServer
 // for forward compatibility.
@@ -291,6 +305,9 @@ type WorkerServer interface {
 	// there and is what was committed; else nothing is kept. It is idempotent.
 	// The spare goes with ReleaseOutputs or EndQuery, as an output does.
 	CopyOutput(context.Context, *CopyOutputRequest) (*CopyOutputResponse, error)
+	// DescribeTask says of a finished attempt what AdoptQuery would. Who copies its
+	// output asks, to say the same when the attempt's worker is gone.
+	DescribeTask(context.Context, *DescribeTaskRequest) (*DescribeTaskResponse, error)
 	mustEmbedUnimplementedWorkerServer()
 }
 
@@ -321,6 +338,9 @@ func (UnimplementedWorkerServer) AdoptQuery(context.Context, *AdoptQueryRequest)
 }
 func (UnimplementedWorkerServer) CopyOutput(context.Context, *CopyOutputRequest) (*CopyOutputResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CopyOutput not implemented")
+}
+func (UnimplementedWorkerServer) DescribeTask(context.Context, *DescribeTaskRequest) (*DescribeTaskResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DescribeTask not implemented")
 }
 func (UnimplementedWorkerServer) mustEmbedUnimplementedWorkerServer() {}
 func (UnimplementedWorkerServer) testEmbeddedByValue()                {}
@@ -462,6 +482,24 @@ func _Worker_CopyOutput_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Worker_DescribeTask_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeTaskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServer).DescribeTask(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Worker_DescribeTask_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServer).DescribeTask(ctx, req.(*DescribeTaskRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Worker_ServiceDesc is the grpc.ServiceDesc for Worker service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -492,6 +530,10 @@ var Worker_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CopyOutput",
 			Handler:    _Worker_CopyOutput_Handler,
+		},
+		{
+			MethodName: "DescribeTask",
+			Handler:    _Worker_DescribeTask_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
