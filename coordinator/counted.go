@@ -10,7 +10,8 @@ func (r *distributedRows) count(x *running, found []query.Inventory) {
 	for _, inv := range found {
 		var mine []query.Status
 		for i := range inv.Attempts {
-			if st := inv.Attempts[i].Status; x.state.Task(st.Task) != nil {
+			st := inv.Attempts[i].Status
+			if t := x.state.Task(st.Task); t != nil && (t.Place == inv.Place || t.Copy == inv.Place) {
 				mine = append(mine, st)
 			}
 		}
@@ -18,6 +19,8 @@ func (r *distributedRows) count(x *running, found []query.Inventory) {
 			for _, st := range mine {
 				if err := x.client.Count(x.ctx, inv.Place, st.Task); err != nil {
 					r.d.Log.Debug("say that an attempt counts", "task", st.Task.String(), "error", err)
+				}
+				if x.ctx.Err() != nil {
 					return
 				}
 			}

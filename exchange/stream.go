@@ -71,8 +71,8 @@ func newStream(r *reading, id plan.TaskID, src *pb.Source) *stream {
 }
 
 // name takes what the coordinator says about the attempt. A stream that
-// failed before the attempt was committed, or at another address, tries again;
-// one that fetches from another address goes on at the new one.
+// failed before the attempt was committed, or at another address, tries again, as
+// does one that waits for word, whatever it is; one that fetches from another address goes on at the new one.
 func (s *stream) name(src *pb.Source) {
 	if s.gone {
 		return
@@ -91,7 +91,7 @@ func (s *stream) name(src *pb.Source) {
 	case moved && s.state == fetching:
 		s.moved = true
 		s.cancel()
-	case (moved || committed) && s.state == ended && s.err != nil:
+	case (moved || committed || s.forgot && src.Committed) && s.state == ended && s.err != nil:
 		s.again()
 	}
 	if committed {

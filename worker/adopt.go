@@ -82,7 +82,7 @@ func (m *Manager) AdoptQuery(_ context.Context, req *pb.AdoptQueryRequest) (*pb.
 	for _, a := range q.attempts() {
 		resp.Tasks = append(resp.Tasks, a.adopted(req.Epoch))
 	}
-	resp.Tasks = append(resp.Tasks, m.adoptSpares(q, req.Epoch)...)
+	resp.Copies = m.adoptSpares(q, req.Epoch)
 	return resp, nil
 }
 

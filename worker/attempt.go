@@ -292,14 +292,14 @@ type lostInput struct {
 	found bool
 }
 
-// found notes that upstream outputs are said to be at other addresses than before.
-// The caller holds mu.
+// found notes that the attempt is told once more where upstream outputs are, so that
+// it tries again. The caller holds mu.
 func (a *attempt) found(sources []*pb.Source) {
 	a.readMu.Lock()
 	defer a.readMu.Unlock()
 	for _, src := range sources {
 		id := exchange.TaskFromProto(src.Task)
-		if before := a.told.sources[id]; before == nil || before.Address == src.Address {
+		if a.told.sources[id] == nil {
 			continue
 		}
 		for i := range a.lost {
@@ -342,6 +342,13 @@ func (a *attempt) changes() (n int64, over bool) {
 func (a *attempt) ended() bool {
 	_, over := a.changes()
 	return over
+}
+
+// countedBy reports whether the coordinator of an epoch counts the attempt.
+func (a *attempt) countedBy(epoch uint64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.epoch == epoch && a.counts == epoch
 }
 
 // succeeded reports whether the attempt has finished, and well.

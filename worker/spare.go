@@ -87,9 +87,9 @@ func (m *Manager) admitSpare(ctx context.Context, req *pb.CopyOutputRequest) (s 
 		s := q.spare(id)
 		switch {
 		case s == nil:
-		case s.epoch == req.Epoch && s.over():
+		case s.epoch == req.Epoch && s.counts == req.Epoch && s.over():
 			return nil, false, nil
-		case s.epoch == req.Epoch || !m.supplant(q, id, s):
+		case s.epoch == req.Epoch && !s.over() || !m.supplant(q, id, s):
 			return s, false, nil
 		}
 	}
@@ -113,7 +113,7 @@ func (m *Manager) admitSpare(ctx context.Context, req *pb.CopyOutputRequest) (s 
 
 // isOwn returns an error unless an attempt's own output is here: it needs no copy.
 func (m *Manager) isOwn(a *attempt, req *pb.CopyOutputRequest) error {
-	if !a.of(req.Epoch) {
+	if !a.countedBy(req.Epoch) {
 		return refusal("an attempt of this number was started by another coordinator")
 	}
 	if err := m.d.Store.Whole(a.id, endsOf(req)); err != nil {
@@ -150,11 +150,9 @@ func (m *Manager) fill(s *spare, req *pb.CopyOutputRequest) error {
 		Task: id, Address: req.Address, Ends: endsOf(req), Account: m.d.Account.Child("copy of task "+id.String(), 0), Conns: m.d.Conns, Auth: m.d.Auth,
 	})
 	if s.err == nil { // the attempt has ended: nothing about it changes any more
-		if s.about, s.err = m.describe(s.ctx, req); s.err != nil {
-			m.d.Store.Release(id)
-		}
+		s.about, s.err = m.describe(s.ctx, req)
 	}
-	switch why := context.Cause(s.ctx); { // who gives these frees what has come nevertheless
+	switch why := context.Cause(s.ctx); {
 	case errors.Is(why, errReleased), errors.Is(why, errQueryEnded):
 		s.err = status.Error(codes.Aborted, why.Error())
 	case errors.Is(why, errShutdown):
@@ -165,6 +163,7 @@ func (m *Manager) fill(s *spare, req *pb.CopyOutputRequest) error {
 	}
 	s.cancel(nil) // frees the context
 	if s.err != nil {
+		m.d.Store.Release(id) // what has come nevertheless; nobody else has the name before done is closed
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if q := m.queries[id.Stage.Query]; q != nil {
@@ -176,7 +175,7 @@ func (m *Manager) fill(s *spare, req *pb.CopyOutputRequest) error {
 
 // maxAbout bounds what is kept about the attempt whose output a spare is a copy of,
 // in bytes: splits, sources and filters can be long.
-const maxAbout = 1 << 20
+const maxAbout = 256 << 10
 
 // describe asks a worker about an attempt whose output is to be copied.
 func (m *Manager) describe(ctx context.Context, req *pb.CopyOutputRequest) (*pb.AdoptedTask, error) {
@@ -188,10 +187,11 @@ func (m *Manager) describe(ctx context.Context, req *pb.CopyOutputRequest) (*pb.
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("describe task %s on %s: %w", exchange.TaskFromProto(req.Task), req.Address, err)
+	case resp.GetTask().GetReleased():
+		return nil, &exchange.LostOutput{Task: exchange.TaskFromProto(req.Task), Reason: "it has been released"}
 	case resp.GetTask().GetStatus() == nil || proto.Size(resp) > maxAbout:
 		return nil, fmt.Errorf("describe task %s on %s: an answer of %d bytes, at most %d are kept", exchange.TaskFromProto(req.Task), req.Address, proto.Size(resp), maxAbout)
 	}
-	resp.Task.Copy = true
 	return resp.Task, nil
 }
 

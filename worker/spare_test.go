@@ -170,7 +170,8 @@ func TestOwnOutputIsNotCopied(t *testing.T) {
 	if _, err := a.client.ReleaseOutputs(t.Context(), &pb.ReleaseOutputsRequest{Epoch: 2, Tasks: []*pb.TaskId{st.Task}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.client.AdoptQuery(t.Context(), &pb.AdoptQueryRequest{Query: "q", Epoch: 2}); err != nil {
+	a.adopt(t, 2)
+	if _, err := a.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: st.Task, Epoch: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.client.CopyOutput(t.Context(), copyRequest(b, st, 2)); cause(err) != pb.Failure_CAUSE_LOST_OUTPUT {
@@ -194,7 +195,7 @@ func TestCopyOfAnOlderCoordinator(t *testing.T) {
 	a, b, c := startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil)
 	old := scanned(t, a, "q", 4, 1, 1000)
 	copyTo(t, b, copyRequest(a, old, 1))
-	if resp := b.adopt(t, 2); resp.NextAttempt != 5 || len(resp.Tasks) != 1 || !b.has(old.Task) {
+	if resp := b.adopt(t, 2); resp.NextAttempt != 5 || len(resp.Copies) != 1 || !b.has(old.Task) {
 		t.Fatalf("adopted %v", resp)
 	}
 	other := scanned(t, c, "q", 4, 1, 2000)
@@ -220,14 +221,13 @@ func TestAdoptedCopy(t *testing.T) {
 	want := a.adopt(t, 1).Tasks[0]
 	endQuery(t, a, "q")
 	copyTo(t, c, copyRequest(b, st, 1))
-	want.Copy = true
 	same := func(n *node, epoch, counts uint64) {
 		t.Helper()
 		resp := n.adopt(t, epoch)
-		if len(resp.Tasks) != 1 {
+		if len(resp.Tasks) != 0 || len(resp.Copies) != 1 {
 			t.Fatalf("adopted %v", resp)
 		}
-		got := resp.Tasks[0]
+		got := resp.Copies[0]
 		want.Epoch, want.Status.Version = counts, got.Status.Version // which moves on
 		if !proto.Equal(got, want) {
 			t.Errorf("adopted\n%v, want\n%v", got, want)
@@ -256,8 +256,51 @@ func TestAdoptedCopy(t *testing.T) {
 	if _, err := b.client.ReleaseOutputs(t.Context(), &pb.ReleaseOutputsRequest{Epoch: 4, Tasks: []*pb.TaskId{st.Task}}); err != nil {
 		t.Fatal(err)
 	}
-	if resp := b.adopt(t, 5); len(resp.Tasks) != 0 || resp.NextAttempt != 1 {
+	if resp := b.adopt(t, 5); len(resp.Copies) != 0 || resp.NextAttempt != 1 {
 		t.Errorf("after its release: %v", resp)
+	}
+}
+
+// TestRejectedCopy: what a coordinator has adopted and does not count is not taken for
+// the copy that it wants.
+func TestRejectedCopy(t *testing.T) {
+	a, b, c := startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil)
+	copyTo(t, b, copyRequest(a, scanned(t, a, "q", 0, 1, 1000), 1))
+	other := scanned(t, c, "q", 0, 1, 2000)
+	b.adopt(t, 2)
+	c.adopt(t, 2)
+	copyTo(t, b, copyRequest(c, other, 2))
+	rows, _, err := readStage(t.Context(), b, "q", 2, &pb.Inputs{Sources: []*pb.Source{sourceOf(b, other, 0)}, Complete: []int32{2}})
+	if rows != 2000 || err != nil {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+	if _, err := c.client.CopyOutput(t.Context(), copyRequest(b, other, 2)); cause(err) != pb.Failure_CAUSE_NODE {
+		t.Errorf("its own output, which is not counted: %v", err)
+	}
+}
+
+// TestToldAgain: a task that has lost an input tries again when it is told where that
+// is, be it where it was thought to be.
+func TestToldAgain(t *testing.T) {
+	a, b, c := startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil), startNode(t, &numbers{}, nil)
+	st := scanned(t, a, "q", 0, 1, 1000)
+	w := watch(t.Context(), c, "q")
+	pass := request(t, "q", passFragment(), 0, 1, 1)
+	pass.Update.Inputs = &pb.Inputs{Sources: []*pb.Source{sourceOf(b, st, 0)}, Complete: []int32{2}}
+	if _, err := c.client.StartTask(t.Context(), pass); err != nil {
+		t.Fatal(err)
+	}
+	w.lost(t, st.Task)
+	copyTo(t, b, copyRequest(a, st, 1))
+	again := &pb.TaskUpdate{Number: 2, Inputs: &pb.Inputs{Sources: []*pb.Source{sourceOf(b, st, 0)}}}
+	if _, err := c.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: pass.Task, Epoch: 1, Update: again}); err != nil {
+		t.Fatal(err)
+	}
+	if resp := c.adopt(t, 1); len(resp.Tasks) != 1 || len(resp.Tasks[0].Status.LostInputs) != 0 {
+		t.Errorf("the loss is told again: %v", resp)
+	}
+	if end := w.await(t, pass.Task); end.State != pb.TaskState_TASK_STATE_FINISHED {
+		t.Fatalf("task is %v: %v", end.State, end.Failure)
 	}
 }
 
@@ -460,7 +503,7 @@ func TestTaskReadsTheCopy(t *testing.T) {
 		if _, err := reader.client.UpdateTask(t.Context(), &pb.UpdateTaskRequest{Task: pass.Task, Epoch: 1, Update: moved}); err != nil {
 			t.Fatal(err)
 		}
-		if resp := reader.adopt(t, 1); len(resp.Tasks) == 0 || len(resp.Tasks[0].Status.LostInputs) != 0 {
+		if resp := reader.adopt(t, 1); len(resp.Tasks) != 1 || len(resp.Tasks[0].Status.LostInputs) != 0 {
 			t.Errorf("the loss is told again: %v", resp)
 		}
 		end := w.await(t, pass.Task)

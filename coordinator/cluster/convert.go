@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tuttidb/tutti/connectors"
@@ -146,37 +147,46 @@ func statusFromProto(m *pb.TaskStatus) (query.Status, error) {
 // inventoryFromProto reads what a worker says that it has of a query.
 func inventoryFromProto(at query.Place, m *pb.AdoptQueryResponse) (query.Inventory, error) {
 	inv := query.Inventory{Place: at, Next: m.NextAttempt, Ended: m.Ended}
-	for _, t := range m.Tasks {
-		st, err := statusFromProto(t.Status)
+	for i, t := range slices.Concat(m.Tasks, m.Copies) {
+		a, err := attemptFromProto(t)
 		if err != nil {
 			return inv, fmt.Errorf("what worker %s has of a query: %w", at.Node, err)
 		}
-		a := query.Attempt{
-			Status: st, Partition: int(t.Partition), Partitions: int(t.Partitions), Outputs: int(t.OutputPartitions),
-			Epoch: t.Epoch, Chosen: t.Chosen, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{}, Addresses: map[plan.TaskID]string{},
-			Released: t.Released, DroppedFrames: t.DroppedFrames, DroppedRows: t.DroppedRows, Copy: t.Copy,
-		}
-		for _, s := range t.GetTold().GetSplits() {
-			a.Splits = append(a.Splits, query.Split{
-				ID: s.Id, Scan: plan.NodeID(s.Scan), Split: connectors.Split{Payload: s.Payload, Affinity: s.Affinity, Bytes: s.Bytes, Rows: s.Rows},
-			})
-		}
-		for _, n := range t.GetTold().GetNoMore() {
-			a.NoMore = append(a.NoMore, plan.NodeID(n))
-		}
-		for _, s := range t.GetTold().GetInputs().GetSources() {
-			id := exchange.TaskFromProto(s.Task)
-			a.Told[id], a.Addresses[id] = s.Committed, s.Address
-		}
-		for _, f := range t.GetTold().GetInputs().GetComplete() {
-			a.Complete = append(a.Complete, plan.FragmentID(f))
-		}
-		for _, f := range t.Filters {
-			a.Filters = append(a.Filters, plan.DynamicID(f))
-		}
+		a.Copy = i >= len(m.Tasks)
 		inv.Attempts = append(inv.Attempts, a)
 	}
 	return inv, nil
+}
+
+func attemptFromProto(t *pb.AdoptedTask) (query.Attempt, error) {
+	st, err := statusFromProto(t.Status)
+	if err != nil {
+		return query.Attempt{}, err
+	}
+	a := query.Attempt{
+		Status: st, Partition: int(t.Partition), Partitions: int(t.Partitions), Outputs: int(t.OutputPartitions),
+		Epoch: t.Epoch, Chosen: t.Chosen, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{}, Addresses: map[plan.TaskID]string{},
+		Released: t.Released, DroppedFrames: t.DroppedFrames, DroppedRows: t.DroppedRows,
+	}
+	for _, s := range t.GetTold().GetSplits() {
+		a.Splits = append(a.Splits, query.Split{
+			ID: s.Id, Scan: plan.NodeID(s.Scan), Split: connectors.Split{Payload: s.Payload, Affinity: s.Affinity, Bytes: s.Bytes, Rows: s.Rows},
+		})
+	}
+	for _, n := range t.GetTold().GetNoMore() {
+		a.NoMore = append(a.NoMore, plan.NodeID(n))
+	}
+	for _, s := range t.GetTold().GetInputs().GetSources() {
+		id := exchange.TaskFromProto(s.Task)
+		a.Told[id], a.Addresses[id] = s.Committed, s.Address
+	}
+	for _, f := range t.GetTold().GetInputs().GetComplete() {
+		a.Complete = append(a.Complete, plan.FragmentID(f))
+	}
+	for _, f := range t.Filters {
+		a.Filters = append(a.Filters, plan.DynamicID(f))
+	}
+	return a, nil
 }
 
 // causes maps the message's causes to ours.

@@ -424,9 +424,10 @@ func (b *adopter) present(s *Stage, f *found) {
 	t := b.run.AddTask(s, f.at.Node, slices.Clone(a.Splits))
 	t.ID, t.Place = a.Status.Task, f.at
 	t.Partition, t.Partitions, t.Update, t.Released = a.Partition, a.Partitions, a.Update, a.Released
-	t.Open = s.Fragment.Spread == plan.BySplits && len(a.NoMore) == 0 && !a.Status.State.Done()
+	open := f.open(s)
+	t.Open = open && !a.Status.State.Done()
 	// It may follow one that was accepted. Those that do get no more splits.
-	t.Pinned = t.ID.Attempt > b.number*AttemptsPerRun && !t.Open
+	t.Pinned = t.ID.Attempt > b.number*AttemptsPerRun && !open
 	maps.Copy(t.Told, a.Told)
 	for _, id := range a.Complete {
 		t.ToldComplete[id] = true
@@ -434,8 +435,9 @@ func (b *adopter) present(s *Stage, f *found) {
 	for _, id := range a.Filters {
 		t.ToldFilters[id] = true
 	}
-	if f.spare != (Place{}) {
-		if t.Copy = f.spare; a.Status.State != Finished || a.Released {
+	if len(f.spares) > 0 {
+		t.Copy, t.Left = f.spares[0], f.spares[1:] // somebody may read these
+		if a.Status.State != Finished || a.Released {
 			b.run.dropCopy(t)
 		} else {
 			b.run.Copies.Bytes += a.Status.outputBytes()
@@ -480,8 +482,8 @@ func (b *adopter) others() {
 		}
 		if f.attempt != nil && f.lost() {
 			note(f.at, f.attempt.Status.Task)
-			if f.spare != (Place{}) {
-				note(f.spare, f.attempt.Status.Task)
+			for _, spare := range f.spares {
+				note(spare, f.attempt.Status.Task)
 			}
 		}
 	}

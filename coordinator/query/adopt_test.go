@@ -215,6 +215,12 @@ func TestAdopt(t *testing.T) {
 		}, "is made of splits that nobody knows"},
 		{"a scan that did not hear of its stage's end awaits what was on its way", func(p *past) { p.complete("1.0") },
 			"0.0=run 1.0=run 1.1=run 2.0=awaits 2.1=run"},
+		{"one that failed before it heard of its stage's end: what was on its way is for the next", func(p *past) {
+			p.complete("1.0")
+			p.finish("2.1")
+			p.attempts["2.0"].Status.State = Failed
+			p.attempts["2.0"].Status.Failure = gone()
+		}, "0.0=run 1.0=run 1.1=run 2.0=awaits 2.1=done"},
 		{"made of a scan of which there is no trace", func(p *past) {
 			p.at["2.0"], p.at["2.1"], p.at["1.1"], p.at["0.0"] = "", "", "", ""
 			delete(p.attempts["1.0"].Told, id(2, 0, 0))

@@ -53,3 +53,32 @@ func TestAdoptCopy(t *testing.T) {
 		})
 	}
 }
+
+// TestAdoptReleased: an output that was released where it was made is where its copy
+// is; of several copies those that are not counted stay for who reads them.
+func TestAdoptReleased(t *testing.T) {
+	p := newPast()
+	p.finish("2.1")
+	p.tell(1, "1.0")
+	p.copy("2.1")
+	p.attempts["2.1"].Released = true
+	p.places = func(in []Inventory) []Inventory {
+		for _, node := range []string{"c", "d"} {
+			in = append(in, Inventory{Place: Place{Node: node}, Attempts: []Attempt{*p.copies[0]}})
+		}
+		return in
+	}
+	r, no := p.adopt()
+	if no != nil {
+		t.Fatal(no)
+	}
+	x := r.Task(id(2, 1, 0))
+	if x == nil || x.Released || x.Place.Node != "a" || x.Copy.Node != "c" || len(x.Left) != 1 || x.Left[0].Node != "d" {
+		t.Fatalf("%s: %+v", describe(r), x)
+	}
+	for _, d := range r.Discards() {
+		if d.Place.Node != "b" {
+			t.Errorf("%s is freed at %v", d.ID, d.Place)
+		}
+	}
+}

@@ -12,7 +12,7 @@ type found struct {
 	// at and attempt are the highest one that is somewhere; nil: none is.
 	at      Place
 	attempt *Attempt
-	spare   Place     // where there is a copy of its output, beside; zero: nowhere
+	spares  []Place   // where there are copies of its output, beside
 	rest    []located // the others
 	low     bool      // a planted bug
 }
@@ -30,34 +30,50 @@ func (f *found) lost() bool {
 
 // take notes where an attempt is.
 func (f *found) take(at Place, a *Attempt, fault Fault) {
-	id := a.Status.Task
 	switch {
 	case f.attempt == nil:
-	case id == f.attempt.Status.Task && a.Copy:
-		f.beside(at)
-		return
-	case id == f.attempt.Status.Task && f.attempt.Copy:
-		f.beside(f.at)
-	case (a.Status.Task.Attempt > f.attempt.Status.Task.Attempt) == (fault != FaultAdoptLow):
-		f.pass(f.at)
-		if f.spare != (Place{}) {
-			f.pass(f.spare)
-			f.spare = Place{}
+	case a.Status.Task == f.attempt.Status.Task && (a.Copy || f.attempt.Copy):
+		if !a.better(f.attempt) {
+			f.beside(at, a)
+			return
 		}
+		f.beside(f.at, f.attempt)
+	case (a.Status.Task.Attempt > f.attempt.Status.Task.Attempt) == (fault != FaultAdoptLow):
+		f.drop(f.at)
+		for _, spare := range f.spares {
+			f.drop(spare)
+		}
+		f.spares = nil
 	default:
-		f.rest = append(f.rest, located{at, id})
+		f.rest = append(f.rest, located{at, a.Status.Task})
 		return
 	}
 	f.at, f.attempt = at, a
 }
 
-// beside notes a copy of the attempt's output: one of them is enough.
-func (f *found) beside(at Place) {
-	if f.spare != (Place{}) {
-		f.pass(f.spare)
+// better reports whether what is here of an attempt goes before what is elsewhere:
+// its output, and then that it is its own.
+func (a *Attempt) better(b *Attempt) bool {
+	if a.Released != b.Released {
+		return b.Released
 	}
-	f.spare = at
+	return b.Copy && !a.Copy
 }
 
-// pass notes that what is of the attempt at a place is of no use.
-func (f *found) pass(at Place) { f.rest = append(f.rest, located{at, f.attempt.Status.Task}) }
+// beside notes what else there is of the attempt.
+func (f *found) beside(at Place, a *Attempt) {
+	if a.Released {
+		f.drop(at)
+	} else {
+		f.spares = append(f.spares, at)
+	}
+}
+
+// drop notes that what is of the attempt at a place is of no use.
+func (f *found) drop(at Place) { f.rest = append(f.rest, located{at, f.attempt.Status.Task}) }
+
+// open reports whether the attempt was to get more splits as far as it knew, be it
+// that it has failed since.
+func (f *found) open(s *Stage) bool {
+	return !f.lost() && s.Fragment.Spread == plan.BySplits && len(f.attempt.NoMore) == 0 && f.attempt.Status.State != Finished
+}

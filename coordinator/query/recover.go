@@ -139,7 +139,8 @@ func (r *Run) Drain(p Place) {
 	for _, s := range r.Stages {
 		for _, t := range s.Tasks {
 			if t.Copy == p {
-				r.dropCopy(t)
+				r.free(t, p)
+				t.Copy = Place{}
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // relist decides which stages are listed again, and looks whether that can be.
 func (b *adopter) relist() string {
 	for _, s := range b.run.Stages {
-		if t := s.open(); t != nil && s.Complete && s.awaiting() == nil && b.a.Fault != FaultAdoptOnWay {
+		if t := b.open(s); t != nil && s.Complete && s.awaiting() == nil && b.a.Fault != FaultAdoptOnWay {
 			t.Awaits = true
 		}
 		// Nothing can be added to a stage that is complete, but to a task that awaits it.
@@ -120,10 +120,11 @@ func (r *Run) revive(s *Stage, t *Task, f *Failure) {
 	n.Awaits = unknown && s.Complete && s.awaiting() == nil
 }
 
-// open returns a task of a stage that may get more splits; nil: there is none.
-func (s *Stage) open() *Task {
+// open returns a task of a stage for which splits may have been on their way, be it
+// another attempt by now; nil: there is none.
+func (b *adopter) open(s *Stage) *Task {
 	for _, t := range s.Tasks {
-		if t.Open && !t.Status.State.Done() {
+		if f := b.tasks[PartOf(t.ID)]; f != nil && f.open(s) && !t.Status.State.Done() {
 			return t
 		}
 	}

@@ -55,7 +55,7 @@ func (c *chaos) copyNow(x *copyJob) bool {
 		return false
 	}
 	if old := to.tries[id]; old != nil {
-		if !old.isCopy() || old.epoch == x.epoch {
+		if !old.isCopy() || old.epoch == x.epoch && old.counts == x.epoch {
 			return old.isCopy()
 		}
 		to.drop(id)

@@ -91,7 +91,7 @@ func (c *chaos) takeover() {
 		c.run = run
 		for _, inv := range found { // most hear that they count
 			for _, k := range c.at(inv.Place).order {
-				if run.Task(k.id) != nil && c.rng.IntN(20) > 0 {
+				if t := run.Task(k.id); t != nil && (t.Place == inv.Place || t.Copy == inv.Place) && c.rng.IntN(20) > 0 {
 					k.counts = c.epoch
 				}
 			}

@@ -105,7 +105,7 @@ func copying(r *query.Run) map[query.Place]int {
 // free, so that copies are spread over all; false: none is.
 func copyNode(t *query.Task, nodes []Node, making map[query.Place]int) (query.Place, bool) {
 	free := slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool {
-		return n.ID == t.Place.Node || n.Address == t.Place.Address || making[n.Place()] >= copiesAtOnce
+		return n.ID == t.Place.Node || n.Address == t.Place.Address || slices.Contains(t.Left, n.Place()) || making[n.Place()] >= copiesAtOnce
 	})
 	if len(free) == 0 {
 		return query.Place{}, false

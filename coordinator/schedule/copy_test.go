@@ -46,8 +46,8 @@ func TestCopyPays(t *testing.T) {
 		{name: "much work", bytes: 8 << 20, cpu: 3 * s, now: 3 * s, want: "[2.0@w0>w1]"},
 		{name: "too large for whatever work", bytes: 32 << 20, cpu: 100 * s, now: 3 * s, want: "[]"},
 		{name: "nothing in it", cpu: 0, now: 3 * s, want: "[]"},
-		{name: "little in it", bytes: 10, cpu: 7 * time.Millisecond, now: 3 * s, want: "[2.0@w0>w1]"},
-		{name: "many partitions beside the work", bytes: 10, cpu: 9 * time.Millisecond, now: 3 * s, but: func(r *query.Run, n []Node) []Node {
+		{name: "little in it", bytes: 10, cpu: 10 * time.Millisecond, now: 3 * s, want: "[2.0@w0>w1]"},
+		{name: "many partitions beside the work", bytes: 10, cpu: 12 * time.Millisecond, now: 3 * s, but: func(r *query.Run, n []Node) []Node {
 			for i := range r.Stages[2].Tasks[0].Status.End.Partitions {
 				r.Stages[2].Tasks[0].Status.End.Partitions[i].Frames = 1
 			}

@@ -3146,7 +3146,10 @@ type AdoptQueryResponse struct {
 	NextAttempt int32 `protobuf:"varint,2,opt,name=next_attempt,json=nextAttempt,proto3" json:"next_attempt,omitempty"`
 	// ended says that the query was ended here, or is about to: what it had is
 	// gone.
-	Ended         bool `protobuf:"varint,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	Ended bool `protobuf:"varint,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	// copies are attempts of which there is no more here than a copy of their output
+	// and what their own worker said of them: see CopyOutput.
+	Copies        []*AdoptedTask `protobuf:"bytes,4,rep,name=copies,proto3" json:"copies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3202,6 +3205,13 @@ func (x *AdoptQueryResponse) GetEnded() bool {
 	return false
 }
 
+func (x *AdoptQueryResponse) GetCopies() []*AdoptedTask {
+	if x != nil {
+		return x.Copies
+	}
+	return nil
+}
+
 // AdoptedTask is an attempt as its worker knows it.
 type AdoptedTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3224,10 +3234,7 @@ type AdoptedTask struct {
 	// started it, or the last one that adopted it.
 	Epoch uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// chosen says that the client reads it: see DeliveredRows.
-	Chosen bool `protobuf:"varint,11,opt,name=chosen,proto3" json:"chosen,omitempty"`
-	// copy says that there is no more of it here than a copy of its output: see
-	// CopyOutput.
-	Copy          bool `protobuf:"varint,12,opt,name=copy,proto3" json:"copy,omitempty"`
+	Chosen        bool `protobuf:"varint,11,opt,name=chosen,proto3" json:"chosen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3335,13 +3342,6 @@ func (x *AdoptedTask) GetEpoch() uint64 {
 func (x *AdoptedTask) GetChosen() bool {
 	if x != nil {
 		return x.Chosen
-	}
-	return false
-}
-
-func (x *AdoptedTask) GetCopy() bool {
-	if x != nil {
-		return x.Copy
 	}
 	return false
 }
@@ -3613,11 +3613,12 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x03mac\x18\x04 \x01(\fR\x03mac\"?\n" +
 	"\x11AdoptQueryRequest\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"z\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xa9\x01\n" +
 	"\x12AdoptQueryResponse\x12+\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x05tasks\x12!\n" +
 	"\fnext_attempt\x18\x02 \x01(\x05R\vnextAttempt\x12\x14\n" +
-	"\x05ended\x18\x03 \x01(\bR\x05ended\"\x92\x03\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\x12-\n" +
+	"\x06copies\x18\x04 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x06copies\"\xfe\x02\n" +
 	"\vAdoptedTask\x12,\n" +
 	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1e\n" +
@@ -3632,8 +3633,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\fdropped_rows\x18\t \x01(\x03R\vdroppedRows\x12\x14\n" +
 	"\x05epoch\x18\n" +
 	" \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06chosen\x18\v \x01(\bR\x06chosen\x12\x12\n" +
-	"\x04copy\x18\f \x01(\bR\x04copy*\xd1\x01\n" +
+	"\x06chosen\x18\v \x01(\bR\x06chosen*\xd1\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PLANNED\x10\x01\x12\x16\n" +
@@ -3764,31 +3764,32 @@ var file_tutti_v1_control_proto_depIdxs = []int32{
 	42, // 41: tutti.v1.DescribeTaskResponse.task:type_name -> tutti.v1.AdoptedTask
 	2,  // 42: tutti.v1.Ticket.task:type_name -> tutti.v1.TaskId
 	42, // 43: tutti.v1.AdoptQueryResponse.tasks:type_name -> tutti.v1.AdoptedTask
-	25, // 44: tutti.v1.AdoptedTask.status:type_name -> tutti.v1.TaskStatus
-	18, // 45: tutti.v1.AdoptedTask.told:type_name -> tutti.v1.TaskUpdate
-	3,  // 46: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
-	16, // 47: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
-	21, // 48: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
-	23, // 49: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
-	30, // 50: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
-	32, // 51: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
-	40, // 52: tutti.v1.Worker.AdoptQuery:input_type -> tutti.v1.AdoptQueryRequest
-	35, // 53: tutti.v1.Worker.CopyOutput:input_type -> tutti.v1.CopyOutputRequest
-	37, // 54: tutti.v1.Worker.DescribeTask:input_type -> tutti.v1.DescribeTaskRequest
-	6,  // 55: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
-	17, // 56: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
-	22, // 57: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
-	24, // 58: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
-	31, // 59: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
-	34, // 60: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
-	41, // 61: tutti.v1.Worker.AdoptQuery:output_type -> tutti.v1.AdoptQueryResponse
-	36, // 62: tutti.v1.Worker.CopyOutput:output_type -> tutti.v1.CopyOutputResponse
-	38, // 63: tutti.v1.Worker.DescribeTask:output_type -> tutti.v1.DescribeTaskResponse
-	55, // [55:64] is the sub-list for method output_type
-	46, // [46:55] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	42, // 44: tutti.v1.AdoptQueryResponse.copies:type_name -> tutti.v1.AdoptedTask
+	25, // 45: tutti.v1.AdoptedTask.status:type_name -> tutti.v1.TaskStatus
+	18, // 46: tutti.v1.AdoptedTask.told:type_name -> tutti.v1.TaskUpdate
+	3,  // 47: tutti.v1.Cluster.Join:input_type -> tutti.v1.JoinRequest
+	16, // 48: tutti.v1.Worker.StartTask:input_type -> tutti.v1.StartTaskRequest
+	21, // 49: tutti.v1.Worker.UpdateTask:input_type -> tutti.v1.UpdateTaskRequest
+	23, // 50: tutti.v1.Worker.WatchTasks:input_type -> tutti.v1.WatchTasksRequest
+	30, // 51: tutti.v1.Worker.EndQuery:input_type -> tutti.v1.EndQueryRequest
+	32, // 52: tutti.v1.Worker.ReleaseOutputs:input_type -> tutti.v1.ReleaseOutputsRequest
+	40, // 53: tutti.v1.Worker.AdoptQuery:input_type -> tutti.v1.AdoptQueryRequest
+	35, // 54: tutti.v1.Worker.CopyOutput:input_type -> tutti.v1.CopyOutputRequest
+	37, // 55: tutti.v1.Worker.DescribeTask:input_type -> tutti.v1.DescribeTaskRequest
+	6,  // 56: tutti.v1.Cluster.Join:output_type -> tutti.v1.JoinResponse
+	17, // 57: tutti.v1.Worker.StartTask:output_type -> tutti.v1.StartTaskResponse
+	22, // 58: tutti.v1.Worker.UpdateTask:output_type -> tutti.v1.UpdateTaskResponse
+	24, // 59: tutti.v1.Worker.WatchTasks:output_type -> tutti.v1.WatchTasksResponse
+	31, // 60: tutti.v1.Worker.EndQuery:output_type -> tutti.v1.EndQueryResponse
+	34, // 61: tutti.v1.Worker.ReleaseOutputs:output_type -> tutti.v1.ReleaseOutputsResponse
+	41, // 62: tutti.v1.Worker.AdoptQuery:output_type -> tutti.v1.AdoptQueryResponse
+	36, // 63: tutti.v1.Worker.CopyOutput:output_type -> tutti.v1.CopyOutputResponse
+	38, // 64: tutti.v1.Worker.DescribeTask:output_type -> tutti.v1.DescribeTaskResponse
+	56, // [56:65] is the sub-list for method output_type
+	47, // [47:56] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_tutti_v1_control_proto_init() }
