@@ -122,6 +122,7 @@ type running struct {
 	root   atomic.Pointer[schedule.Source] // as it was last named
 	fed    atomic.Pointer[plan.TaskID]     // the attempt whose rows come
 	held   atomic.Bool                     // all of the result is here
+	chosen bool                            // the root's worker was told that its rows leave
 	ended  bool
 
 	mu     sync.Mutex // guards reader, least and dead against the goroutines of the run
@@ -174,10 +175,8 @@ func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 			if b = r.rest(b); b != nil && b.Rows() == 0 {
 				continue // the client has these
 			}
-			if b != nil && !r.given {
-				r.given = true
-				r.run.loop.Given(r.run.ctx)
-				r.choose(r.run)
+			if b != nil && !r.run.chosen {
+				r.give(r.run)
 			}
 			return b, nil
 		}
@@ -193,6 +192,16 @@ func (r *distributedRows) Next(ctx context.Context) (*vector.Batch, error) {
 			return nil, err
 		}
 	}
+}
+
+// give notes that rows of a run leave, before they do.
+func (r *distributedRows) give(x *running) {
+	x.chosen = true
+	if !r.given {
+		r.given = true
+		x.loop.Given(x.ctx)
+	}
+	r.choose(x)
 }
 
 // again ends the run, which has failed with err, and returns nil if the plan

@@ -75,6 +75,8 @@ type Resume struct {
 	// after them. Where that cannot be, Next fails with an error that the client
 	// may answer by running the query again.
 	Rows int64
+	// Epoch is the leadership in which the client was last shown rows; 0: not known.
+	Epoch uint64
 	// Replanned says that the plan is not surely the one that workers know of
 	// the query: nothing of theirs may be taken over. Rows is 0 then.
 	Replanned bool

@@ -47,6 +47,8 @@ type Resumption struct {
 	// after them, or fails with an error that a client may answer by running
 	// the query again.
 	Rows int64
+	// Epoch is the leadership in which it was last shown any; 0: not known.
+	Epoch uint64
 }
 
 // NewID names a query that is to be submitted with Resume.
@@ -67,7 +69,7 @@ func (c *Coordinator) Resume(r Resumption) Query {
 	}
 	if r.Begun {
 		q.from = &r
-		q.resume = &Resume{Rows: r.Rows, Replanned: r.Plan == nil}
+		q.resume = &Resume{Rows: r.Rows, Epoch: r.Epoch, Replanned: r.Plan == nil}
 		q.ticket.accepted = true
 		q.info.Stats.OutputRows = r.Rows
 		c.ids.avoid(r.ID)

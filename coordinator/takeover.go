@@ -55,7 +55,7 @@ func (r *distributedRows) state(x *running, tasks int) ([]query.Place, error) {
 		return nil, err
 	}
 	run, failed := query.Adopt(query.Adoption{
-		Query: r.e.Query, Plan: r.e.Plan, Epoch: r.d.Epoch, Rows: r.at, Replanned: r.e.Resume.Replanned, Partitions: partitions, Recovery: recovery,
+		Query: r.e.Query, Plan: r.e.Plan, Epoch: r.d.Epoch, Rows: r.at, Shown: r.e.Resume.Epoch, Replanned: r.e.Resume.Replanned, Partitions: partitions, Recovery: recovery,
 	}, found)
 	log := r.d.Log.With("query", r.e.Query, "epoch", r.d.Epoch, "workers", len(found), "rows", r.at)
 	places := make([]query.Place, 0, len(found))

@@ -108,16 +108,17 @@ func (a *attempt) about() *pb.AdoptedTask {
 	t.DroppedFrames, t.DroppedRows, t.Released = frames, rows, !ok
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	t.Epoch, t.Chosen = a.counts, a.chosen
+	t.Epoch, t.Chosen, t.ChosenEpoch = a.counts, a.chosen, a.chosenBy
 	t.Told, t.Filters = a.told.update(a.number), slices.Clone(a.told.filters)
 	return t
 }
 
-// choose notes that the client reads the attempt's output.
-func (a *attempt) choose() {
+// choose notes that the client reads the attempt's output, as the coordinator of an
+// epoch says.
+func (a *attempt) choose(epoch uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.chosen = true
+	a.chosen, a.chosenBy = true, max(a.chosenBy, epoch)
 }
 
 // deposed is the answer to a coordinator that does not lead any more, which

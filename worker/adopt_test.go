@@ -301,7 +301,7 @@ func TestChosen(t *testing.T) {
 		}
 		return resp.Tasks[0]
 	}
-	if a := deliver(0); !a.Chosen || a.DroppedRows != 0 || a.Released {
+	if a := deliver(0); !a.Chosen || a.ChosenEpoch != 1 || a.DroppedRows != 0 || a.Released {
 		t.Errorf("nothing delivered: %v", a)
 	}
 	a := deliver(200_000)

@@ -62,6 +62,7 @@ type attempt struct {
 	cpu      int64 // once it has ended
 	told     told
 	chosen   bool    // the client reads its output
+	chosenBy uint64  // the epoch of the last coordinator that said so
 	epoch    uint64  // of the coordinator that it belongs to
 	counts   uint64  // of the last one that is known to count it
 	number   int64   // of the last update

@@ -390,7 +390,7 @@ func (m *Manager) ReleaseOutputs(_ context.Context, req *pb.ReleaseOutputsReques
 	for _, d := range req.Delivered {
 		id := exchange.TaskFromProto(d.Task)
 		if a, err := m.find(id, req.Epoch); err == nil {
-			a.choose()
+			a.choose(req.Epoch)
 		}
 		m.d.Store.Delivered(id, d.Rows)
 	}

@@ -195,17 +195,22 @@ func (m *Manager) describe(ctx context.Context, req *pb.CopyOutputRequest) (*pb.
 	return resp.Task, nil
 }
 
-// DescribeTask says of a finished attempt what AdoptQuery would, and changes
-// nothing. Of an attempt whose output is here as a copy it says what was said when
-// that was made.
-func (m *Manager) DescribeTask(_ context.Context, req *pb.DescribeTaskRequest) (*pb.DescribeTaskResponse, error) {
+// DescribeTask says of an attempt, as soon as it has finished, what AdoptQuery would,
+// and changes nothing. Of an attempt whose output is here as a copy it says what was
+// said when that was made.
+func (m *Manager) DescribeTask(ctx context.Context, req *pb.DescribeTaskRequest) (*pb.DescribeTaskResponse, error) {
 	id := exchange.TaskFromProto(req.Task)
 	a, err := m.find(id, req.Epoch)
-	if err == nil && a.succeeded() && a.of(req.Epoch) {
-		return &pb.DescribeTaskResponse{Task: a.about()}, nil
-	}
 	if err == nil {
-		return nil, status.Errorf(codes.FailedPrecondition, "task %s has not finished, or is another coordinator's", id)
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			return nil, status.FromContextError(ctx.Err()).Err()
+		}
+		if !a.succeeded() || !a.of(req.Epoch) {
+			return nil, status.Errorf(codes.FailedPrecondition, "task %s has failed, or is another coordinator's", id)
+		}
+		return &pb.DescribeTaskResponse{Task: a.about()}, nil
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

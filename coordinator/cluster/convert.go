@@ -165,7 +165,7 @@ func attemptFromProto(t *pb.AdoptedTask) (query.Attempt, error) {
 	}
 	a := query.Attempt{
 		Status: st, Partition: int(t.Partition), Partitions: int(t.Partitions), Outputs: int(t.OutputPartitions),
-		Epoch: t.Epoch, Chosen: t.Chosen, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{}, Addresses: map[plan.TaskID]string{},
+		Epoch: t.Epoch, Chosen: t.Chosen, ChosenBy: t.ChosenEpoch, Update: t.GetTold().GetNumber(), Told: map[plan.TaskID]bool{}, Addresses: map[plan.TaskID]string{},
 		Released: t.Released, DroppedFrames: t.DroppedFrames, DroppedRows: t.DroppedRows,
 	}
 	for _, s := range t.GetTold().GetSplits() {

@@ -172,7 +172,7 @@ func (c *codec) readPlan(m *pb.MetaPlan, into *Entry) error {
 
 // page is a page as the memory has it.
 func (c *codec) page(id plan.QueryID, slug string, p *Page) *pb.MetaPage {
-	m := &pb.MetaPage{Query: string(id), Slug: slug, Token: p.Token, Last: p.Last, Packed: p.Packed, Rows: p.Rows}
+	m := &pb.MetaPage{Query: string(id), Slug: slug, Token: p.Token, Last: p.Last, Packed: p.Packed, Rows: p.Rows, Epoch: p.Epoch}
 	for _, name := range sortedNames(p.Header) {
 		m.Headers = append(m.Headers, &pb.MetaHeader{Name: name, Values: p.Header[name]})
 	}
@@ -205,7 +205,7 @@ func (c *codec) readPage(m *pb.MetaPage, into *Entry) error {
 	if m.Token == 0 {
 		return nil
 	}
-	p := &Page{Token: m.Token, Last: m.Last, Packed: m.Packed, Rows: m.Rows, Header: http.Header{}, Gone: len(m.Body) == 0}
+	p := &Page{Token: m.Token, Last: m.Last, Packed: m.Packed, Rows: m.Rows, Epoch: m.Epoch, Header: http.Header{}, Gone: len(m.Body) == 0}
 	if m.Last {
 		p.Failure = into.Failure
 	}

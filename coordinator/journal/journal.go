@@ -39,7 +39,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -109,24 +108,6 @@ type Statement struct {
 	// Parametric and Encodings are how the client wants its rows.
 	Parametric bool
 	Encodings  []string
-}
-
-// Page is an answer with rows as its client saw it, or sees it next.
-type Page struct {
-	// Token names the page in its URI.
-	Token  int64
-	Header http.Header
-	Body   []byte
-	// Gone says that the body was too large to be remembered.
-	Gone bool
-	// Last says that nothing follows.
-	Last bool
-	// Packed says that the rows are compressed already.
-	Packed bool
-	// Rows is how many rows of the result were shown up to the page's end.
-	Rows int64
-	// Failure is the error that a last page tells, nil for none.
-	Failure *qerr.Error
 }
 
 // Journal writes down what a successor needs. Make it with New; Close ends it.
@@ -368,35 +349,6 @@ func (j *Journal) encodePlan(id plan.QueryID, e *entry) (*pb.MetaPlan, error) {
 	return coded, nil
 }
 
-// Page writes down a page that is about to be shown. It must be shown as it was
-// given only, even if the first tries to write it down failed: some may have it.
-func (j *Journal) Page(ctx context.Context, id plan.QueryID, p *Page) error {
-	if !j.on() {
-		return nil
-	}
-	e := j.find(id)
-	if e == nil {
-		return nil // forgotten: nobody will ask for it
-	}
-	ctx, cancel := j.call(ctx)
-	defer cancel()
-	if err := j.planned(ctx, id, e); err != nil {
-		return j.told(err)
-	}
-	release, err := e.take(ctx)
-	if err != nil {
-		return j.told(err)
-	}
-	defer release()
-	m := j.codec.page(id, e.slug, p)
-	if !m.Last && m.Failure == nil {
-		j.mu.Lock()
-		m.Failure = e.bound
-		j.mu.Unlock()
-	}
-	return j.told(j.rememberPage(ctx, id, e, m))
-}
-
 // Bound says that nobody but this coordinator can go on with a query: a
 // successor that finds a page of it which is written from now on shows that page
 // and then the error.
@@ -449,30 +401,6 @@ func (j *Journal) planned(ctx context.Context, id plan.QueryID, e *entry) error 
 	return j.rememberPlan(ctx, id, e) // the first try failed
 }
 
-func (j *Journal) rememberPage(ctx context.Context, id plan.QueryID, e *entry, m *pb.MetaPage) error {
-	var err error
-	if m.Last {
-		err = j.cfg.Memory.Settle(ctx, j.cfg.Epoch, meta.RememberPage(m, max(j.cfg.Keep, acceptedTTL)+slack))
-	} else {
-		err = j.cfg.Memory.Remember(ctx, j.cfg.Epoch, meta.RememberPage(m, j.cfg.ClientTimeout+slack))
-	}
-	if err != nil {
-		return err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.queries[id] == e {
-		j.bytes += int64(len(m.Body)) - e.bytes
-		e.bytes = int64(len(m.Body))
-	}
-	e.page = m
-	if m.Last {
-		e.settled, e.page = true, nil
-		j.lighten(e)
-	}
-	return nil
-}
-
 // Fail writes down that a query ends with an error that its client has not been
 // shown yet: a successor shows it instead of running the query.
 func (j *Journal) Fail(ctx context.Context, id plan.QueryID, failure *qerr.Error) error {
@@ -498,7 +426,7 @@ func (j *Journal) Fail(ctx context.Context, id plan.QueryID, failure *qerr.Error
 	}
 	m := &pb.MetaPage{Query: string(id), Slug: e.slug, Failure: encodeError(failure)}
 	if p != nil {
-		m.Token, m.Headers, m.Body, m.Packed, m.Rows = p.Token, p.Headers, p.Body, p.Packed, p.Rows
+		m.Token, m.Headers, m.Body, m.Packed, m.Rows, m.Epoch = p.Token, p.Headers, p.Body, p.Packed, p.Rows, p.Epoch
 	}
 	return j.told(j.rememberPage(ctx, id, e, m))
 }

@@ -72,8 +72,10 @@ type Attempt struct {
 	// Released says that its output is gone. Of a streamed one the first frames
 	// are, with so many rows.
 	Released bool
-	// Chosen says that the client has been given rows of its output.
+	// Chosen says that the client has been given rows of its output, ChosenBy is the
+	// last leadership that said so.
 	Chosen                     bool
+	ChosenBy                   uint64
 	DroppedFrames, DroppedRows int64
 	// Copy says that a copy of its output is what is here, beside what its worker said
 	// of it when that was made.
@@ -89,8 +91,10 @@ type Adoption struct {
 	Plan  *plan.Plan
 	// Epoch is the leadership of the coordinator that goes on.
 	Epoch uint64
-	// Rows is how many rows of the result the client has.
-	Rows int64
+	// Rows is how many rows of the result the client has, Shown the last leadership that
+	// gave it any; 0: not known.
+	Rows  int64
+	Shown uint64
 	// Replanned says that the plan is not the one that was run, so that only the
 	// numbers of attempts are of interest.
 	Replanned bool
@@ -527,7 +531,7 @@ func (b *adopter) root() string {
 	}
 	if len(tasks) == 1 && !b.lostRoot() {
 		a := b.tasks[Part{}].attempt
-		if b.a.Rows > 0 && !a.Chosen && b.a.Fault != FaultAdoptRoot {
+		if b.a.Rows > 0 && (!a.Chosen || a.ChosenBy < b.a.Shown) && b.a.Fault != FaultAdoptRoot {
 			return "the client's rows may be of another attempt at the result" // in another order
 		}
 		b.run.Skipped = Skipped{a.DroppedFrames, a.DroppedRows}
@@ -549,9 +553,6 @@ func (b *adopter) lostRoot() bool {
 
 // mislead notes which attempts know outputs by places where they are no more.
 func (b *adopter) mislead() {
-	if b.a.Fault == FaultAdoptMoved {
-		return
-	}
 	b.counting(func(_ *found, a *Attempt) {
 		t := b.run.Task(a.Status.Task)
 		for id, address := range a.Addresses {

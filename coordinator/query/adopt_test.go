@@ -311,6 +311,14 @@ func TestAdopt(t *testing.T) {
 		{"the root is lost, the client has rows", func(p *past) { p.at["0.0"], p.rows = "", 5 }, "the task that delivers the result is lost"},
 		{"the client has rows of the root", func(p *past) { p.rows, p.attempts["0.0"].Chosen = 5, true }, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=run"},
 		{"the client has rows, maybe of another root", func(p *past) { p.rows = 5 }, "of another attempt"},
+		{"the client has rows of a root that a later coordinator had made", func(p *past) {
+			p.rows, p.attempts["0.0"].Chosen, p.attempts["0.0"].ChosenBy = 5, true, 1
+			p.change = func(a *Adoption) { a.Shown = 2 }
+		}, "of another attempt"},
+		{"the client has rows of a root that a later coordinator has chosen too", func(p *past) {
+			p.rows, p.attempts["0.0"].Chosen, p.attempts["0.0"].ChosenBy = 5, true, 2
+			p.change = func(a *Adoption) { a.Shown = 1 }
+		}, "0.0=run 1.0=run 1.1=run 2.0=run 2.1=run"},
 		{"rows are gone that the client has not", func(p *past) {
 			p.rows, p.attempts["0.0"].Chosen, p.attempts["0.0"].DroppedRows = 5, true, 6
 		}, "6 rows of the result are gone"},

@@ -83,7 +83,6 @@ const (
 	FaultTwinKept            // who comes second is not stopped
 	FaultCopyUntold          // readers are not told that a copy took the place of its output
 	FaultCopyKept            // copies are not freed
-	FaultAdoptMoved          // after a takeover readers are not told that a copy took the place of its output
 	Faults
 )
 

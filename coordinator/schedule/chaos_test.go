@@ -55,18 +55,19 @@ type chaos struct {
 	unlisted []func()    // listings that go on
 	epoch    int
 	zombies  []*zombie
-	// delivered is how many rows the client has for good.
-	delivered int
-	unheard   map[plan.TaskID]bool // attempts that should have been stopped, but the word was lost
-	taken     int                  // times that a run was taken over, and that it was not
-	dropped   int
-	adopted   bool       // the run is another coordinator's
-	answers   []func()   // to what was delivered
-	copies    []*copyJob // that are being made
-	accepted  map[query.Part]*query.Task
-	twins     query.Twins // as last noted, of the run
-	copied    query.Copies
-	twinsOf   *query.Run
+	// delivered is how many rows the client has for good, shown the epoch in which it
+	// got the last of them.
+	delivered, shown int
+	unheard          map[plan.TaskID]bool // attempts that should have been stopped, but the word was lost
+	taken            int                  // times that a run was taken over, and that it was not
+	dropped          int
+	adopted          bool       // the run is another coordinator's
+	answers          []func()   // to what was delivered
+	copies           []*copyJob // that are being made
+	accepted         map[query.Part]*query.Task
+	twins            query.Twins // as last noted, of the run
+	copied           query.Copies
+	twinsOf          *query.Run
 
 	reader struct {
 		src  Source
@@ -146,6 +147,7 @@ type try struct {
 	end              *query.End
 	failure          *query.Failure
 	chosen           bool
+	chosenBy         int
 	low              int  // rows of the root's that are gone
 	stream           bool // rows leave while it runs
 	number           int64

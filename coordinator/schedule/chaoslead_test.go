@@ -75,7 +75,7 @@ func (c *chaos) takeover() {
 	c.dump("before", old)
 	c.dumpFound(found)
 	run, failed := query.Adopt(query.Adoption{
-		Query: "q", Plan: old.Plan, Epoch: uint64(c.epoch), Rows: int64(c.delivered), Replanned: c.rng.IntN(50) == 0 && c.delivered == 0,
+		Query: "q", Plan: old.Plan, Epoch: uint64(c.epoch), Rows: int64(c.delivered), Shown: uint64(c.shown), Replanned: c.rng.IntN(50) == 0 && c.delivered == 0,
 		Partitions: 1 + c.rng.IntN(4), Recovery: old.Recovery, Fault: old.Fault,
 	}, found)
 	r := &c.reader
@@ -175,7 +175,7 @@ func (c *chaos) inventory(p *proc) query.Inventory {
 // tells is what a try says about itself.
 func (k *try) tells(c *chaos) query.Attempt {
 	a := query.Attempt{
-		Epoch: uint64(k.counts), Chosen: k.chosen, Partition: k.part, Partitions: k.partitions, Outputs: k.outs, Update: k.number, Splits: slices.Clone(k.handed),
+		Epoch: uint64(k.counts), Chosen: k.chosen, ChosenBy: uint64(k.chosenBy), Partition: k.part, Partitions: k.partitions, Outputs: k.outs, Update: k.number, Splits: slices.Clone(k.handed),
 		Told: map[plan.TaskID]bool{}, Addresses: maps.Clone(k.at), DroppedRows: int64(k.low), DroppedFrames: int64(k.low), Copy: k.isCopy(),
 	}
 	for id, committed := range k.told {

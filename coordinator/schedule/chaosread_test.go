@@ -72,7 +72,9 @@ func (c *chaos) read() {
 	if r.src.Committed && k.ended && r.has == len(rows) {
 		c.run.Held = true
 	}
-	k.chosen = k.chosen || r.has > 0
+	if r.has > 0 {
+		k.chosen, k.chosenBy = true, c.epoch
+	}
 	if c.bug == bugLowWater {
 		k.low = r.has
 	}
@@ -128,6 +130,9 @@ func (c *chaos) page() {
 	c.delivered += c.rng.IntN(len(r.rows) - c.delivered + 1)
 	if c.run.Held && c.rng.IntN(2) == 0 {
 		c.delivered = len(r.rows)
+	}
+	if c.delivered > before {
+		c.shown = c.epoch
 	}
 	if r.again {
 		c.bound = c.bound || c.delivered > before

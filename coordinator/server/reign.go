@@ -128,11 +128,19 @@ func (s *Server) restore(e *journal.Entry) {
 		r.unsure = e.Unsure
 		q := s.cfg.Engine.Resume(coordinator.Resumption{
 			ID: e.ID, Created: e.Created, Request: e.Request, Begun: true, Plan: e.Plan, PlanVersion: e.PlanVersion,
-			Catalogs: e.Catalogs, Rows: r.shown,
+			Catalogs: e.Catalogs, Rows: r.shown, Epoch: epochOf(e.Page),
 		})
 		s.open(r, q)
 		go r.fill(s.ctx, q)
 	}
+}
+
+// epochOf is the leadership in which a page was shown; 0: not known, or there is none.
+func epochOf(p *journal.Page) uint64 {
+	if p == nil {
+		return 0
+	}
+	return p.Epoch
 }
 
 // endOf returns how a query has ended whose client does not know it yet, nil if

@@ -3234,7 +3234,9 @@ type AdoptedTask struct {
 	// started it, or the last one that adopted it.
 	Epoch uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// chosen says that the client reads it: see DeliveredRows.
-	Chosen        bool `protobuf:"varint,11,opt,name=chosen,proto3" json:"chosen,omitempty"`
+	Chosen bool `protobuf:"varint,11,opt,name=chosen,proto3" json:"chosen,omitempty"`
+	// chosen_epoch is that of the last coordinator that said so.
+	ChosenEpoch   uint64 `protobuf:"varint,12,opt,name=chosen_epoch,json=chosenEpoch,proto3" json:"chosen_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3344,6 +3346,13 @@ func (x *AdoptedTask) GetChosen() bool {
 		return x.Chosen
 	}
 	return false
+}
+
+func (x *AdoptedTask) GetChosenEpoch() uint64 {
+	if x != nil {
+		return x.ChosenEpoch
+	}
+	return 0
 }
 
 var File_tutti_v1_control_proto protoreflect.FileDescriptor
@@ -3618,7 +3627,7 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\x05tasks\x18\x01 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x05tasks\x12!\n" +
 	"\fnext_attempt\x18\x02 \x01(\x05R\vnextAttempt\x12\x14\n" +
 	"\x05ended\x18\x03 \x01(\bR\x05ended\x12-\n" +
-	"\x06copies\x18\x04 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x06copies\"\xfe\x02\n" +
+	"\x06copies\x18\x04 \x03(\v2\x15.tutti.v1.AdoptedTaskR\x06copies\"\xa1\x03\n" +
 	"\vAdoptedTask\x12,\n" +
 	"\x06status\x18\x01 \x01(\v2\x14.tutti.v1.TaskStatusR\x06status\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x1e\n" +
@@ -3633,7 +3642,8 @@ const file_tutti_v1_control_proto_rawDesc = "" +
 	"\fdropped_rows\x18\t \x01(\x03R\vdroppedRows\x12\x14\n" +
 	"\x05epoch\x18\n" +
 	" \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06chosen\x18\v \x01(\bR\x06chosen*\xd1\x01\n" +
+	"\x06chosen\x18\v \x01(\bR\x06chosen\x12!\n" +
+	"\fchosen_epoch\x18\f \x01(\x04R\vchosenEpoch*\xd1\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TASK_STATE_PLANNED\x10\x01\x12\x16\n" +

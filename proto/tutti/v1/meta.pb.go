@@ -3437,7 +3437,9 @@ type MetaPage struct {
 	Rows int64 `protobuf:"varint,8,opt,name=rows,proto3" json:"rows,omitempty"`
 	// failure, where given, is why the query ends, encoded by the coordinator:
 	// with this page if it is the last, else after it.
-	Failure       []byte `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
+	Failure []byte `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
+	// epoch is that of the coordinator that showed the last of these rows.
+	Epoch         uint64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3533,6 +3535,13 @@ func (x *MetaPage) GetFailure() []byte {
 		return x.Failure
 	}
 	return nil
+}
+
+func (x *MetaPage) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 // MetaHeader is a header of an answer.
@@ -4352,7 +4361,7 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x12\n" +
 	"\x04plan\x18\x02 \x01(\fR\x04plan\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\rR\aversion\x12\x1a\n" +
-	"\bcatalogs\x18\x04 \x01(\x04R\bcatalogs\"\xe8\x01\n" +
+	"\bcatalogs\x18\x04 \x01(\x04R\bcatalogs\"\xfe\x01\n" +
 	"\bMetaPage\x12\x14\n" +
 	"\x05query\x18\x01 \x01(\tR\x05query\x12\x12\n" +
 	"\x04slug\x18\x02 \x01(\tR\x04slug\x12\x14\n" +
@@ -4362,7 +4371,9 @@ const file_tutti_v1_meta_proto_rawDesc = "" +
 	"\x04last\x18\x06 \x01(\bR\x04last\x12\x16\n" +
 	"\x06packed\x18\a \x01(\bR\x06packed\x12\x12\n" +
 	"\x04rows\x18\b \x01(\x03R\x04rows\x12\x18\n" +
-	"\afailure\x18\t \x01(\fR\afailure\"8\n" +
+	"\afailure\x18\t \x01(\fR\afailure\x12\x14\n" +
+	"\x05epoch\x18\n" +
+	" \x01(\x04R\x05epoch\"8\n" +
 	"\n" +
 	"MetaHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
