@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,8 +13,9 @@ import (
 )
 
 // seek finds the place of a node with an empty disk, or of one that has no more
-// on it than a cluster's beginning. Until it has one, raft is not heard in either direction, so that a node that has forgotten everything
-// cannot vote as if it never knew. What the others say decides:
+// on it than a cluster's beginning. Until it has one, raft is not heard in either
+// direction, so that a node that has forgotten everything cannot vote as if it
+// never knew. What the others say decides:
 //
 //   - somebody belongs to a cluster: ask its leader to be taken in, without a
 //     vote until caught up;
@@ -90,7 +92,23 @@ func (n *Node) takePart(founding *pb.MetaProbeResponse) error {
 		return nil
 	}
 	n.cfg.Log.Info("takes part in a new cluster", "node", n.cfg.ID, "founder", founding.Id, "cluster", founding.ClusterId)
+	if err := n.unbar(); err != nil {
+		return err
+	}
 	return n.belong(founding.ClusterId)
+}
+
+// unbar gives a node its vote in a new cluster that had begun to join one that is
+// no more.
+func (n *Node) unbar() error {
+	if !n.barred.Load() {
+		return nil
+	}
+	if err := n.stable.Set(joinKey, nil); err != nil {
+		return err
+	}
+	n.barred.Store(false)
+	return nil
 }
 
 // probeAll asks all others how they are, and returns the answers that came.
@@ -117,14 +135,8 @@ func (n *Node) found() error {
 	for _, id := range n.cfg.names() {
 		conf.Servers = append(conf.Servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(n.cfg.Peers[id])})
 	}
-	if err := n.belong(newID()); err != nil {
+	if err := errors.Join(n.unbar(), n.belong(newID())); err != nil {
 		return err
-	}
-	if n.barred.Load() { // of a cluster that is no more
-		if err := n.stable.Set(joinKey, nil); err != nil {
-			return err
-		}
-		n.barred.Store(false)
 	}
 	if err := n.raft.BootstrapCluster(conf).Error(); err != nil {
 		return fmt.Errorf("founding a cluster: %w", err)

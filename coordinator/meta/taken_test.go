@@ -130,19 +130,20 @@ func TestNamedLater(t *testing.T) {
 	}
 }
 
-// TestFounderBarred founds a cluster with a node that has begun to join another
-// and has no vote there.
-func TestFounderBarred(t *testing.T) {
+// TestBarredElsewhere founds a cluster with nodes of which one, the founder or
+// another, has begun to join another cluster and has no vote there.
+func TestBarredElsewhere(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, "c1", "c2", "c3")
-	n := g.open("c1")
-	if err := n.stable.Set(joinKey, []byte(indexKey(1000))); err != nil {
-		t.Fatal(err)
+	for _, id := range []string{"c1", "c2"} {
+		g := newGroup(t, "c1", "c2", "c3")
+		if err := g.open(id).stable.Set(joinKey, []byte(indexKey(1000))); err != nil {
+			t.Fatal(err)
+		}
+		g.kill(id)
+		g.open("c1")
+		g.open("c2")
+		apply(t, g.leader(), SetCatalog("a", "x"))
 	}
-	g.kill("c1")
-	g.open("c1")
-	g.open("c2")
-	apply(t, g.leader(), SetCatalog("a", "x"))
 }
 
 // TestStrangersMemory lets the leader of one cluster call where a node of another
